@@ -1,0 +1,1 @@
+"""The ledger: every fact, its revisions, and where it came from."""

@@ -1,0 +1,106 @@
+"""Reading of the ledger."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, and_, column, func, or_, select, union, values
+
+from app.core.db import OrganizationId
+from app.events.catalogue import CATALOGUE
+from app.events.models import CloudEventSource, Event, EventCredit, EventHead, EventType, Source
+
+
+def currency_of_source(org_id: OrganizationId, source_id: UUID) -> Select[*tuple[Any, ...]]:
+    """The currency of amounts that come without one (S27)."""
+    return select(Source.currency).where(Source.org_id == org_id, Source.id == source_id)
+
+
+def sources_by_key(org_id: OrganizationId, keys: set[str]) -> Select[*tuple[Any, ...]]:
+    """Key, id and system of the sources with these keys."""
+    return select(Source.key, Source.id, Source.system).where(
+        Source.org_id == org_id, Source.key.in_(sorted(keys)), Source.archived_at.is_(None)
+    )
+
+
+def events(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    """Every event's current revision with its source's key, the retracted ones too."""
+    return revisions(org_id).where(Event.superseded_at.is_(None))
+
+
+def revisions(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    """All revisions of all events with their source's key."""
+    return (
+        select(Event, Source.key)
+        .join(Source, and_(Source.org_id == Event.org_id, Source.id == Event.source_id))
+        .where(Event.org_id == org_id, Source.org_id == org_id)
+    )
+
+
+def concerns(org_id: OrganizationId, identity_id: UUID) -> ColumnElement[bool]:
+    """Of events: did this identity act in it, or is it credited?"""
+    credited = select(EventCredit.row_id).where(
+        EventCredit.org_id == org_id,
+        EventCredit.org_id == Event.org_id,
+        EventCredit.row_id == Event.row_id,
+        EventCredit.identity_id == identity_id,
+    )
+    return or_(
+        Event.identity_id == identity_id,
+        Event.actor_id == identity_id,
+        and_(Event.is_shared, credited.exists()),
+    )
+
+
+def named(org_id: OrganizationId, external_id: str) -> ColumnElement[bool]:
+    """Of events: is this its id in its source?"""
+    return Event.event_id.in_(
+        select(EventHead.event_id).where(EventHead.org_id == org_id, EventHead.external_id == external_id)
+    )
+
+
+def credits_of(org_id: OrganizationId, row_ids: list[UUID]) -> Select[*tuple[Any, ...]]:
+    """The credits of shared revisions, as they were listed."""
+    return (
+        select(EventCredit)
+        .where(EventCredit.org_id == org_id, EventCredit.row_id.in_(row_ids))
+        .order_by(EventCredit.row_id, EventCredit.position)
+    )
+
+
+def event_types(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    """The catalogue, the organization's own types, and those seen: type, description, how many, first and last time."""
+    seen = (
+        select(
+            Event.type,
+            func.count().label("events"),
+            func.min(Event.occurred_at).label("first_at"),
+            func.max(Event.occurred_at).label("last_at"),
+        )
+        .where(Event.org_id == org_id, Event.superseded_at.is_(None), Event.retracted.is_(False))
+        .group_by(Event.type)
+        .subquery("seen")
+    )
+    built_in = values(column("type", Text(collation="C")), name="built_in").data([(name,) for name in CATALOGUE])
+    own = select(EventType.type, EventType.description).where(EventType.org_id == org_id).subquery("own")
+    every = union(select(built_in.c.type), select(own.c.type), select(seen.c.type)).subquery("every")
+    return (
+        select(every.c.type, own.c.description, func.coalesce(seen.c.events, 0), seen.c.first_at, seen.c.last_at)
+        .outerjoin(own, own.c.type == every.c.type)
+        .outerjoin(seen, seen.c.type == every.c.type)
+    )
+
+
+def cloud_event_sources(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    """The URIs of CloudEvents with their sources."""
+    return (
+        select(CloudEventSource, Source.key)
+        .join(Source, and_(Source.org_id == CloudEventSource.org_id, Source.id == CloudEventSource.source_id))
+        .where(CloudEventSource.org_id == org_id, Source.org_id == org_id)
+    )
+
+
+def recorded(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """Of revisions: recorded in the half-open span."""
+    bounds = [(since, Event.recorded_at.__ge__), (until, Event.recorded_at.__lt__)]
+    return [compare(at) for at, compare in bounds if at is not None]

@@ -1,0 +1,165 @@
+"""Revisions as they are written: all of a batch in a few statements, with the markers of what they concern."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.db import OrganizationId
+from app.core.ids import NIL, new_id
+from app.events.bulk import among, insert_rows
+from app.events.facts import OWNER, WHOLE, EventFacts
+from app.events.heads import Head
+from app.events.models import Event, EventCredit, StaleMarker
+
+# What stands in the row of an event of which nothing is known but that it was taken back.
+_NOTHING: dict[str, Any] = {
+    "type": None,
+    "occurred_at": None,
+    "occurred_on": None,
+    "actor_id": None,
+    "identity_id": None,
+    "is_shared": False,
+    "about": {},
+    "amount": None,
+    "currency": None,
+    "quantity": None,
+    "duration_seconds": None,
+    "properties": {},
+}
+
+
+@dataclass
+class Revision:
+    """A row of `event` with its rows of `event_credit`, as they are or will be stored."""
+
+    row: dict[str, Any]  # Any: the columns of the table
+    credits: list[dict[str, Any]]
+    is_stored: bool = False
+
+    @property
+    def identities(self) -> set[UUID]:
+        """Who is credited; nobody is the nil UUID."""
+        return {credit["identity_id"] for credit in self.credits} or {self.row["identity_id"] or NIL}
+
+
+@dataclass
+class Changes:
+    """All that a batch writes, collected in the order of its items."""
+
+    org_id: OrganizationId
+    source_id: UUID
+    at: datetime
+    standing: dict[UUID, Revision] = field(default_factory=dict)
+    inserted: list[Revision] = field(default_factory=list)
+    superseded: list[UUID] = field(default_factory=list)
+    markers: list[dict[str, Any]] = field(default_factory=list)
+
+    def tell(self, head: Head, facts: EventFacts, people: Mapping[str, UUID], origin: Mapping[str, str]) -> None:
+        """Let the event say these facts from now on."""
+        credited = [(credit.role, people[credit.person.external_id], credit.share) for credit in facts.credits]
+        only = credited[0][1] if len(credited) == 1 and credited[0][::2] == (OWNER, WHOLE) else None
+        shared = credited if only is None else []
+        content = {
+            "type": facts.type,
+            "occurred_at": facts.occurred_at,
+            "occurred_on": facts.occurred_on,
+            "actor_id": people[facts.actor.external_id] if facts.actor else None,
+            "identity_id": only,
+            "is_shared": bool(shared),
+            "about": dict(facts.about),
+            "amount": facts.amount,
+            "currency": facts.currency,
+            "quantity": facts.quantity,
+            "duration_seconds": facts.duration_seconds,
+            "properties": dict(facts.properties),
+        }
+        row = self._row(head, facts.version, origin) | content
+        self._revise(head, Revision(row, [_credit(row, place, *credit) for place, credit in enumerate(shared)]))
+
+    def take_back(self, head: Head, version: int, origin: Mapping[str, str]) -> None:
+        """Retract the event; the revision repeats what stood, so that one sees what was taken back."""
+        old = self.standing.get(head.event_id)
+        row = self._row(head, version, origin) | {"retracted": True}
+        row |= {name: old.row[name] for name in _NOTHING} if old else _NOTHING
+        credits_ = old.credits if old else []
+        self._revise(head, Revision(row, [{**credit, "row_id": row["row_id"]} for credit in credits_]))
+
+    async def load_standing(self, session: AsyncSession, heads: Sequence[Head]) -> None:
+        """Read the revisions that stand of these events, as far as they were seen before."""
+        known = [head.event_id for head in heads if head.revision]
+        if not known:
+            return
+        current = and_(Event.org_id == self.org_id, among(Event.event_id, known), Event.superseded_at.is_(None))
+        rows = await session.execute(select(*Event.__table__.c).where(current))
+        found = {row["row_id"]: Revision(dict(row), [], is_stored=True) for row in rows.mappings()}
+        shared = [row_id for row_id, revision in found.items() if revision.row["is_shared"]]
+        if shared:
+            statement = select(*EventCredit.__table__.c).where(
+                EventCredit.org_id == self.org_id, among(EventCredit.row_id, shared)
+            )
+            for credit in (await session.execute(statement.order_by(EventCredit.position))).mappings():
+                found[credit["row_id"]].credits.append(dict(credit))
+        self.standing = {revision.row["event_id"]: revision for revision in found.values()}
+
+    async def write(self, session: AsyncSession) -> None:
+        """Store everything but the heads."""
+        if self.superseded:
+            await session.execute(
+                update(Event)
+                .where(Event.org_id == self.org_id, among(Event.row_id, self.superseded))
+                .values(superseded_at=self.at)
+                .execution_options(synchronize_session=False)
+            )
+        credits_ = [credit for revision in self.inserted for credit in revision.credits]
+        rows = [revision.row for revision in self.inserted]
+        for model, new in ((Event, rows), (EventCredit, credits_), (StaleMarker, self.markers)):
+            if new:
+                await session.execute(insert_rows(model, new))
+
+    def _row(self, head: Head, version: int, origin: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "org_id": self.org_id,
+            "row_id": new_id(),
+            "event_id": head.event_id,
+            "source_id": self.source_id,
+            "external_id": head.external_id,
+            "version": version,
+            "revision": head.revision + 1,
+            "origin": dict(origin),
+            "retracted": False,
+            "recorded_at": self.at,
+            "superseded_at": None,
+        }
+
+    def _revise(self, head: Head, new: Revision) -> None:
+        """Let the revision follow the one that stands, and mark what both concern."""
+        if (old := self.standing.get(head.event_id)) is not None:
+            if old.is_stored:
+                self.superseded.append(old.row["row_id"])
+            else:
+                old.row["superseded_at"] = self.at
+            self._mark(old)
+        self._mark(new)
+        self.inserted.append(new)
+        self.standing[head.event_id] = new
+        head.revision += 1
+
+    def _mark(self, revision: Revision) -> None:
+        """Append the markers of a state; a retracted one is in no figure, so it makes none stale."""
+        if revision.row["retracted"]:
+            return
+        when = {"occurred_at": revision.row["occurred_at"], "occurred_on": revision.row["occurred_on"]}
+        self.markers += [
+            {"org_id": self.org_id, "id": new_id(), "identity_id": identity, **when}
+            for identity in sorted(revision.identities)
+        ]
+
+
+def _credit(row: dict[str, Any], place: int, role: str, identity_id: UUID, share: object) -> dict[str, Any]:
+    key = {"org_id": row["org_id"], "row_id": row["row_id"], "position": place}
+    return {**key, "role": role, "identity_id": identity_id, "share": share}

@@ -1,0 +1,1 @@
+"""Members, identities, teams, and who was where when."""
