@@ -1,0 +1,1 @@
+"""Periods, windows and working calendars."""

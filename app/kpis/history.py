@@ -1,0 +1,53 @@
+"""The versions of a KPI as the engine needs them: plain values, and which version a day uses (S24)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from app.kpis.definition import Definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiVersionFacts:
+    """One version; `unit` as it was declared, `valid_from` null for all days."""
+
+    number: int
+    valid_from: date | None
+    recorded_at: datetime
+    definition: Definition
+    unit: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiHistory:
+    """A KPI with the versions recorded by an instant, by number; none where it had not been recorded by then.
+
+    `display` (`decimals`, `as_percent`) and `thresholds` (`good`, `poor`) are hints for front ends, as they are now.
+    """
+
+    id: UUID
+    key: str
+    name: str
+    state: str
+    recorded_at: datetime
+    display: dict[str, Any]  # JSON of the schemas' Display
+    thresholds: dict[str, Any]  # JSON of the schemas' Thresholds
+    versions: tuple[KpiVersionFacts, ...]
+
+    def version_on(self, day: date) -> KpiVersionFacts:
+        """The version that a local day uses; raises `LookupError` where none was recorded."""
+        return version_on(self.versions, day)
+
+    def numbered(self, number: int) -> KpiVersionFacts | None:
+        """The version with a number."""
+        return next((version for version in self.versions if version.number == number), None)
+
+
+def version_on(versions: Sequence[KpiVersionFacts], day: date) -> KpiVersionFacts:
+    """The highest-numbered version that is valid on a local day (S24); raises `LookupError` where there is none."""
+    valid = [version for version in versions if version.valid_from is None or version.valid_from <= day]
+    if not valid:
+        raise LookupError(f"no version is valid on {day}")
+    return max(valid, key=lambda version: version.number)

@@ -1,0 +1,1 @@
+"""The questions: KPI results, asked, explained and compared."""

@@ -1,0 +1,1 @@
+"""The slow, obvious reference: what every figure means, computed by loops over lists."""

@@ -1,0 +1,307 @@
+"""Scripts: what somebody did to an organization, step by step in time, and the world that comes of it.
+
+The same script can be replayed over the HTTP API under a manual clock that stands at `step.at`: each step is one
+request, so that what it writes is recorded at exactly that instant.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+from app.kpis.definition import Definition
+from tests.reference.ledger import Item, Ledger, Outcome
+from tests.reference.world import (
+    Identity,
+    IdentityMapping,
+    KpiVersion,
+    Member,
+    Membership,
+    Placement,
+    Settings,
+    Source,
+    Team,
+    World,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something that was done at an instant; the instants of a script strictly increase."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateOrganization(Step):
+    """The first step of every script; it makes the source `api` as well."""
+
+    time_zone: str = "Europe/Warsaw"
+    currency: str = "EUR"
+    week_start: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSettings(Step):
+    """All settings from now on, for all windows (S6)."""
+
+    time_zone: str
+    currency: str
+    week_start: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddSource(Step):
+    """A source that is authoritative for the types `counts` (None: all)."""
+
+    key: str
+    counts: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeCounts(Step):
+    """What a source is authoritative for, from now on."""
+
+    key: str
+    counts: frozenset[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddMember(Step):
+    """A person."""
+
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddTeam(Step):
+    """A team, in its place in the tree since ever."""
+
+    team: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveTeam(Step):
+    """A team moves below another parent from a day on, until the next move that is recorded already."""
+
+    team: str
+    parent: str | None
+    valid_from: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddMembership(Step):
+    """A member is in a team; `key` is the script's own name for the membership."""
+
+    key: str
+    member: str
+    team: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMembership(Step):
+    """A membership ends on a day after its first."""
+
+    key: str
+    valid_to: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteMembership(Step):
+    """A membership was never meant."""
+
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapIdentity(Step):
+    """An identity is a member for a span of days, in which it is no other; `key` names the mapping in the script."""
+
+    key: str
+    identity: Identity
+    member: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMapping(Step):
+    """A mapping ends on a day after its first."""
+
+    key: str
+    valid_to: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeMapping(Step):
+    """A mapping was meant for another member, on all its days."""
+
+    key: str
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteMapping(Step):
+    """A mapping was never meant."""
+
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostEvents(Step):
+    """A batch of events of one source."""
+
+    source: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddKpi(Step):
+    """A KPI with its version 1, which is valid for all time."""
+
+    kpi: str
+    definition: Definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddKpiVersion(Step):
+    """The next version of a KPI, from a day on, or for all time."""
+
+    kpi: str
+    definition: Definition
+    valid_from: date | None
+
+
+def build(steps: Sequence[Step]) -> World:
+    """The world after a script."""
+    return play(steps)[0]
+
+
+def play(steps: Sequence[Step]) -> tuple[World, list[list[Outcome]]]:
+    """The world after a script, and the outcomes of each of its batches of events."""
+    script = _Script()
+    for earlier, later in pairwise(steps):
+        assert earlier.at < later.at
+    for step in steps:
+        script.do(step)
+    return script.world(steps[-1].at), script.outcomes
+
+
+def weekdays(first: date = date(2025, 1, 1), last: date = date(2027, 12, 31)) -> frozenset[date]:
+    """The working days of an organization that works from Monday to Friday and has no holidays."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return frozenset(day for day in days if day.weekday() < 5)
+
+
+class _Script:
+    """The lists of a world, on which each step supersedes what it ends and adds what it begins."""
+
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.sources: list[Source] = []
+        self.ledger = Ledger()
+        self.outcomes: list[list[Outcome]] = []
+        self.mappings: dict[str, list[IdentityMapping]] = {}
+        self.memberships: dict[str, list[Membership]] = {}
+        self.placements: list[Placement] = []
+        self.members: list[Member] = []
+        self.teams: list[Team] = []
+        self.kpis: list[KpiVersion] = []
+
+    def world(self, last: datetime) -> World:
+        return World(
+            settings=tuple(self.settings),
+            sources=tuple(self.sources),
+            events=tuple(self.ledger.revisions),
+            mappings=tuple(revision for revisions in self.mappings.values() for revision in revisions),
+            members=tuple(self.members),
+            teams=tuple(self.teams),
+            placements=tuple(self.placements),
+            memberships=tuple(revision for revisions in self.memberships.values() for revision in revisions),
+            kpis=tuple(self.kpis),
+            working_days=weekdays(),
+            last_recorded_at=last,
+        )
+
+    def do(self, step: Step) -> None:  # noqa: C901 - a case for each kind of step
+        at = step.at
+        match step:
+            case CreateOrganization():
+                self._set(at, step.time_zone, step.currency, step.week_start)
+                self.sources.append(Source(key="api", recorded_at=at))
+            case ChangeSettings():
+                self._set(at, step.time_zone, step.currency, step.week_start)
+            case AddSource():
+                self.sources.append(Source(key=step.key, counts=step.counts, recorded_at=at))
+            case ChangeCounts():
+                self.sources = [
+                    replace(source, superseded_at=at) if source.key == step.key and not source.superseded_at else source
+                    for source in self.sources
+                ]
+                self.sources.append(Source(key=step.key, counts=step.counts, recorded_at=at))
+            case AddMember():
+                self.members.append(Member(key=step.member, recorded_at=at))
+            case AddTeam():
+                self.teams.append(Team(key=step.team, recorded_at=at))
+                self.placements.append(Placement(team=step.team, parent=step.parent, recorded_at=at))
+            case MoveTeam():
+                self._move(step)
+            case AddMembership(member=member, team=team, valid_from=valid_from, valid_to=valid_to):
+                self.memberships[step.key] = [
+                    Membership(member=member, team=team, valid_from=valid_from, valid_to=valid_to, recorded_at=at)
+                ]
+            case EndMembership():
+                was_in = self.memberships[step.key].pop()
+                is_in = replace(was_in, recorded_at=at, valid_to=step.valid_to)
+                self.memberships[step.key] += [replace(was_in, superseded_at=at), is_in]
+            case DeleteMembership():
+                self.memberships[step.key].append(replace(self.memberships[step.key].pop(), superseded_at=at))
+            case MapIdentity(identity=identity, member=member, valid_from=valid_from, valid_to=valid_to):
+                self.mappings[step.key] = [
+                    IdentityMapping(
+                        identity=identity, member=member, valid_from=valid_from, valid_to=valid_to, recorded_at=at
+                    )
+                ]
+            case EndMapping() | ChangeMapping():
+                was = self.mappings[step.key].pop()
+                change = {"valid_to": step.valid_to} if isinstance(step, EndMapping) else {"member": step.member}
+                now_is = replace(was, recorded_at=at, **change)
+                self.mappings[step.key] += [replace(was, superseded_at=at), now_is]
+            case DeleteMapping():
+                self.mappings[step.key].append(replace(self.mappings[step.key].pop(), superseded_at=at))
+            case PostEvents():
+                self.outcomes.append(self.ledger.post_all(step.source, step.items, at))
+            case AddKpi():
+                self._version(at, step.kpi, None, step.definition)
+            case AddKpiVersion():
+                self._version(at, step.kpi, step.valid_from, step.definition)
+            case _:
+                raise AssertionError(step)
+
+    def _set(self, at: datetime, time_zone: str, currency: str, week_start: int) -> None:
+        if self.settings:
+            self.settings[-1] = replace(self.settings[-1], superseded_at=at)
+        self.settings.append(Settings(time_zone=time_zone, currency=currency, week_start=week_start, recorded_at=at))
+
+    def _move(self, step: MoveTeam) -> None:
+        """The place that holds on the day ends there, unless it began there: then it is replaced."""
+        for number, place in enumerate(self.placements):
+            is_current = place.team == step.team and place.superseded_at is None
+            if is_current and place.holds_on(step.valid_from):
+                # Its end stays: that is where the next move, if there is one, begins.
+                moved = replace(place, parent=step.parent, valid_from=step.valid_from, recorded_at=step.at)
+                self.placements[number] = replace(place, superseded_at=step.at)
+                if place.valid_from != step.valid_from:
+                    self.placements.append(replace(place, recorded_at=step.at, valid_to=step.valid_from))
+                self.placements.append(moved)
+                return
+        raise AssertionError("a team has a place on every day")
+
+    def _version(self, at: datetime, kpi: str, valid_from: date | None, definition: Definition) -> None:
+        number = 1 + sum(version.kpi == kpi for version in self.kpis)
+        self.kpis.append(
+            KpiVersion(kpi=kpi, number=number, valid_from=valid_from, definition=definition, recorded_at=at)
+        )
