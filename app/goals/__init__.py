@@ -1,0 +1,1 @@
+"""Goals: targets, their revisions, and how they stand."""

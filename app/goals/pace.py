@@ -1,0 +1,150 @@
+"""How a goal stands: attainment, the share expected by now, pace and verdict (S30–S32, S34)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from typing import Literal
+
+from app.calendars.periods import DayRange
+from app.calendars.working import WorkCalendar
+
+Direction = Literal["increase", "decrease", "maintain"]
+PaceVerdict = Literal["too_early", "behind", "on_track", "ahead"]
+Verdict = Literal["attained", "on_course", "missed"]
+
+MOST_ATTAINMENT_OF_A_LIMIT = Decimal(2)
+BEHIND_BELOW, AHEAD_ABOVE = Decimal("0.9"), Decimal("1.1")
+TOO_EARLY_BEFORE = Fraction(1, 20)
+_UNBOUNDED_BELOW, _UNBOUNDED = Decimal("-Infinity"), Decimal("Infinity")
+_DECIMAL34 = Context(prec=34, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a goal wants of its KPI: at least `low` (increase), at most `high` (decrease), or both (maintain).
+
+    `is_additive`: counts and sums, which grow from nothing over the period. `is_counted`: an additive KPI in whole
+    units. `only_grows`: passing time never lowers its value. Raises `ValueError` where no ratio can be made (S30).
+    """
+
+    direction: Direction
+    low: Decimal = _UNBOUNDED_BELOW
+    high: Decimal = _UNBOUNDED
+    is_additive: bool = False
+    is_counted: bool = False
+    only_grows: bool = False
+
+    def __post_init__(self) -> None:
+        if self.direction == "maintain":
+            if not (0 <= self.low <= self.high < _UNBOUNDED and self.high > 0):
+                raise ValueError(
+                    "A band needs a low edge of 0 or more, and a high edge above 0 and not below the low one."
+                )
+        elif not 0 < self.target < _UNBOUNDED:
+            raise ValueError("A target must be above 0.")
+
+    @property
+    def target(self) -> Decimal:
+        """The one value to reach or to stay below; of a band, its high edge."""
+        return self.low if self.direction == "increase" else self.high
+
+    @property
+    def is_built_up(self) -> bool:
+        """Whether a part of the target is due by now, not the whole target all the time (S32)."""
+        return self.is_additive and self.direction != "maintain"
+
+
+def attainment(actual: Decimal, aim: Aim) -> Decimal:
+    """How far the aim is reached: 1 is exactly; at most 2 for a limit and 1 for a band (S30)."""
+    if aim.direction == "increase":
+        return _ratio(actual, aim.low)
+    if aim.direction == "decrease":
+        return min(_ratio(aim.high, actual), MOST_ATTAINMENT_OF_A_LIMIT) if actual > 0 else MOST_ATTAINMENT_OF_A_LIMIT
+    if actual < aim.low:
+        return _ratio(actual, aim.low) if actual > 0 else Decimal(0)
+    return _ratio(aim.high, actual) if actual > aim.high else Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Somebody's days by one calendar; `part` is 1 for full time."""
+
+    calendar: WorkCalendar
+    days: DayRange
+    part: Fraction = Fraction(1)
+
+    def time(self, until: date) -> Fraction:
+        """Working time in the days before `until`, in microseconds."""
+        return self.part * (self.calendar.working_time(self.days.until(until)) // timedelta.resolution)
+
+
+def expected_share(work: Sequence[Work], today: date) -> Fraction:
+    """The share of the working time that lies in whole days before `today`, 0 to 1 (S31).
+
+    For a member their days of the period, for a team those that its members are in it. Where nobody has working time
+    in them (a goal for one weekend), whole days count instead: what was asked for is done on them.
+    """
+    whole = sum((item.time(item.days.end) for item in work), Fraction())
+    if whole:
+        return sum((item.time(today) for item in work), Fraction()) / whole
+    days = sum(item.days.days for item in work)
+    return Fraction(sum(item.days.until(today).days for item in work), days) if days else Fraction(1)
+
+
+def expected_value(aim: Aim, share: Fraction) -> Decimal | None:
+    """What the KPI is expected to be by now; None for a band, which has no single value."""
+    if aim.direction == "maintain":
+        return None
+    return part_of(aim.target, share) if aim.is_built_up else aim.target
+
+
+def pace(actual: Decimal, aim: Aim, share: Fraction) -> Decimal | None:
+    """Attainment over what is due by now: 1 is on pace (S32).
+
+    Of averages, ratios and bands it is the attainment. None while nothing is due, and for a limit that nothing has
+    been used of.
+    """
+    if not aim.is_built_up:
+        return attainment(actual, aim)
+    if share == 0:
+        return None
+    if aim.direction == "increase":
+        return part_of(_ratio(actual, aim.target), 1 / share)
+    return _ratio(part_of(aim.target, share), actual) if actual > 0 else None
+
+
+def pace_verdict(actual: Decimal, aim: Aim, share: Fraction) -> PaceVerdict:
+    """Whether a goal is behind, on track or ahead; too early before 5 % of it, or one unit, is due (S32)."""
+    is_less_than_one_due = aim.is_counted and aim.is_built_up and part_of(aim.target, share) < 1
+    if share < TOO_EARLY_BEFORE or is_less_than_one_due:
+        return "too_early"
+    value = pace(actual, aim, share)
+    if value is None or value > AHEAD_ABOVE:
+        return "ahead"
+    return "behind" if value < BEHIND_BELOW else "on_track"
+
+
+def verdict(actual: Decimal, aim: Aim, *, is_over: bool) -> Verdict | None:
+    """Whether the goal is attained or missed, as far as passing time cannot change it any more (S34).
+
+    `is_over`: the period has ended, so that time can neither undo nor mend.
+    """
+    is_reached = aim.low <= actual <= aim.high
+    if is_over:
+        return "attained" if is_reached else "missed"
+    if aim.only_grows and actual > aim.high:
+        return "missed"
+    if not is_reached:
+        return None
+    return "attained" if aim.only_grows and aim.direction == "increase" else "on_course"
+
+
+def part_of(value: Decimal, share: Fraction) -> Decimal:
+    """A share of a value, in decimals of 34 digits (S19)."""
+    return _ratio(_DECIMAL34.multiply(value, Decimal(share.numerator)), Decimal(share.denominator))
+
+
+def _ratio(part: Decimal, whole: Decimal) -> Decimal:
+    return _DECIMAL34.divide(part, whole)

@@ -1,0 +1,186 @@
+"""How a goal stands: computed from the ledger each time it is asked; frozen once, when the goal is closed (S30–S34)."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.access import Principal
+from app.calendars.periods import local_day
+from app.calendars.service import calendar_settings, calendars_as_known
+from app.core import audit, clock, etags, outbox
+from app.core.snapshots import Snapshots
+from app.goals import pace, queries, schemas
+from app.goals.frozen import Content, digest_of, jsonable, present
+from app.goals.lifecycle import Stored, state_on
+from app.goals.models import Goal, GoalTarget
+from app.goals.service import aim_of, find_goal, period_of, require, shown, today_of
+from app.goals.work import work_of
+from app.kpis.attribution import Subject
+from app.kpis.definition import Definition
+from app.kpis.engine import compute
+from app.kpis.expressions.syntax import Name
+from app.kpis.questions import Answer, Cell, Query
+from app.kpis.service import load_kpis
+
+
+async def get_progress(snapshots: Snapshots, goal_id: UUID, as_of: datetime | None) -> schemas.Progress:
+    """How the goal stands now or stood as of an instant; a closed one, unless asked so, as it was frozen."""
+    async with snapshots.at(as_of) as session:
+        goal, _ = await find_goal(session, snapshots.org_id, goal_id)
+        if goal.closing is not None and as_of is None:
+            return await _frozen(session, goal)
+        return await _computed(session, goal, as_of)
+
+
+async def close_goal(
+    session: AsyncSession, snapshots: Snapshots, who: Principal, goal_id: UUID, if_match: str | None
+) -> schemas.Goal:
+    """Close a goal after its period and freeze how it stands, with the digest.
+
+    Figures that change afterwards restate it, but do not change it (S6, S34). Raises `GoalActionNotPossible`.
+    """
+    # Before the clock is locked here, since settling the present instant locks it in a transaction of its own.
+    now = await present(snapshots)
+    async with snapshots.at(now) as reading:
+        goal, _ = await find_goal(reading, who.org_id, goal_id)
+        require(goal, "close", await today_of(reading, who.org_id))
+        standing = await _computed(reading, goal, now)
+    at = await clock.tick(session, who.org_id)
+    goal, target = await find_goal(session, who.org_id, goal_id)
+    today = await today_of(session, who.org_id)
+    etags.check(if_match, goal.version)
+    require(goal, "close", today)
+    content = _content(standing, at)
+    goal.state, goal.closing, goal.closing_digest = "closed", content, digest_of(content)
+    goal.version += 1
+    audit.record(session, who.org_id, who.label, "close", "goal", goal_id, {"digest": goal.closing_digest})
+    outbox.publish(session, who.org_id, "goal.closed", {"goal_id": str(goal_id), "verdict": standing.verdict})
+    return shown(goal, target, today)
+
+
+async def _computed(session: AsyncSession, goal: Goal, as_of: datetime | None) -> schemas.Progress:
+    """The goal's figures at T, by what was known of events, target, calendars and members (S5)."""
+    answer = await compute(session, goal.org_id, _question(goal, as_of))
+    found = await session.execute(queries.target_as_known(goal.org_id, goal.id, answer.known_at))
+    target: GoalTarget | None = found.scalar_one_or_none()
+    today = local_day(answer.as_of, (await calendar_settings(session, goal.org_id, answer.known_at)).zone)
+    aim = None if target is None else await _aim(session, goal, target, answer)
+    return _told(goal, answer, target, today, await _standing(session, goal, answer, aim, today))
+
+
+def _question(goal: Goal, as_of: datetime | None, known_at: datetime | None = None) -> Query:
+    subject = Subject("organization")
+    if goal.team_id is not None:
+        subject = Subject("team", goal.team_id)
+    elif goal.member_id is not None:
+        subject = Subject("member", goal.member_id)
+    period = period_of(goal)
+    return Query(
+        kpis=[goal.kpi_key],
+        subjects=[subject],
+        # Days, where the organization's settings decide what the words mean: the goal keeps its days.
+        period=f"{period.start}..{goal.last_day}" if period.is_fiscal else period.label,
+        currency=goal.currency,
+        as_of=as_of,
+        known_at=known_at,
+    )
+
+
+async def _aim(session: AsyncSession, goal: Goal, target: GoalTarget, answer: Answer) -> pace.Aim | None:
+    """The target, with what the KPI's definition says of how its values come about; None before the KPI was known."""
+    history = (await load_kpis(session, goal.org_id, [goal.kpi_key], answer.known_at))[goal.kpi_key]
+    if not history.versions:
+        return None
+    version = history.version_on(goal.last_day)
+    is_additive = version.definition.is_additive
+    return aim_of(
+        cast("pace.Direction", goal.direction),
+        target,
+        is_additive=is_additive,
+        is_counted=is_additive and version.unit["kind"] == "count",
+        only_grows=is_additive and _is_one_measure(version.definition),
+    )
+
+
+def _is_one_measure(definition: Definition) -> bool:
+    """Whether the KPI is a count or sum itself: a difference of two could fall again (S34)."""
+    return isinstance(definition.formula, Name)
+
+
+async def _standing(
+    session: AsyncSession, goal: Goal, answer: Answer, aim: pace.Aim | None, today: date
+) -> dict[str, object]:
+    if aim is None:
+        return {}
+    calendars = await calendars_as_known(session, goal.org_id, answer.known_at)
+    share = pace.expected_share(await work_of(session, goal.org_id, goal, calendars, answer.known_at), today)
+    period, due = period_of(goal), pace.expected_value(aim, share)
+    expected = schemas.Expected(
+        share=_decimal(share),
+        value=due,
+        working_days_past=calendars.default.working_days(period.until(today)),
+        working_days_total=calendars.default.working_days(period),
+    )
+    actual = _total(answer).value
+    return {"expected": expected} | ({} if actual is None else _judged(actual, aim, share, is_over=today >= period.end))
+
+
+def _judged(actual: Decimal, aim: pace.Aim, share: Fraction, *, is_over: bool) -> dict[str, object]:
+    return {
+        "attainment": pace.attainment(actual, aim),
+        "pace": pace.pace(actual, aim, share),
+        "pace_verdict": pace.pace_verdict(actual, aim, share),
+        "verdict": pace.verdict(actual, aim, is_over=is_over),
+    }
+
+
+def _told(
+    goal: Goal, answer: Answer, target: GoalTarget | None, today: date, standing: dict[str, object]
+) -> schemas.Progress:
+    cell = _total(answer)
+    return schemas.Progress.model_validate(
+        {
+            "goal_id": goal.id,
+            "state": state_on(cast("Stored", goal.state), period_of(goal), today),
+            "as_of": answer.as_of,
+            "known_at": answer.known_at,
+            "kpi": goal.kpi_key,
+            "direction": goal.direction,
+            "unit": answer.kpis[goal.kpi_key].unit,
+            "currency": goal.currency,
+            "target": None if target is None else schemas.Target.model_validate(target),
+            "actual": cell.value,
+            "status": cell.status,
+            "sample": cell.sample,
+            "kpi_version": cell.kpi_version,
+        }
+        | standing
+    )
+
+
+async def _frozen(session: AsyncSession, goal: Goal) -> schemas.Progress:
+    """The figures of the closing, and whether present knowledge gives another actual value of the same instant (S6)."""
+    progress = schemas.Progress.model_validate({**(goal.closing or {}), "digest": goal.closing_digest})
+    known_at = await clock.last_recorded(session, goal.org_id)
+    present = _total(await compute(session, goal.org_id, _question(goal, progress.as_of, known_at)))
+    progress.state = "closed"
+    progress.restated_since = (jsonable(present.value), present.status) != (jsonable(progress.actual), progress.status)
+    return progress
+
+
+def _content(progress: schemas.Progress, at: datetime) -> Content:
+    progress.frozen_at = at
+    whole = progress.model_dump(exclude={"digest", "restated_since", "state"})
+    return {key: jsonable(value) for key, value in whole.items()}
+
+
+def _total(answer: Answer) -> Cell:
+    return answer.series[0].total
+
+
+def _decimal(share: Fraction) -> Decimal:
+    return Decimal(share.numerator) / Decimal(share.denominator)

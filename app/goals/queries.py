@@ -1,0 +1,110 @@
+"""Reading of goals and their targets."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+
+from app.core.db import OrganizationId
+from app.goals.models import Goal, GoalTarget
+from app.goals.schemas import GoalFilters
+from app.teams.models import Member, MemberAssignment, Team
+from app.teams.structure import known_by
+
+TARGET_OF_GOAL = and_(GoalTarget.org_id == Goal.org_id, GoalTarget.goal_id == Goal.id)
+
+
+def goals(org_id: OrganizationId) -> Select[Goal, GoalTarget]:
+    """The goals with their present targets."""
+    return (
+        select(Goal, GoalTarget)
+        .join(GoalTarget, TARGET_OF_GOAL)
+        .where(Goal.org_id == org_id, GoalTarget.org_id == org_id, GoalTarget.superseded_at.is_(None))
+    )
+
+
+def goal(org_id: OrganizationId, goal_id: UUID) -> Select[Goal, GoalTarget]:
+    """One of them."""
+    return goals(org_id).where(Goal.id == goal_id)
+
+
+def matching(wanted: GoalFilters, today: date) -> list[ColumnElement[bool]]:
+    """The conditions of a list's filters; `today` tells scheduled from active."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.owner_type == "organization":
+        conditions += [Goal.team_id.is_(None), Goal.member_id.is_(None)]
+    elif wanted.owner_type is not None:
+        conditions.append((Goal.team_id if wanted.owner_type == "team" else Goal.member_id).is_not(None))
+    if wanted.owner_id is not None:
+        conditions.append(or_(Goal.team_id == wanted.owner_id, Goal.member_id == wanted.owner_id))
+    if wanted.kpi is not None:
+        conditions.append(Goal.kpi_key == wanted.kpi)
+    if wanted.on is not None:
+        conditions += [Goal.start_on <= wanted.on, Goal.end_on > wanted.on]
+    if wanted.state in {"scheduled", "active"}:
+        conditions.append(Goal.state == "open")
+        conditions.append(Goal.start_on > today if wanted.state == "scheduled" else Goal.start_on <= today)
+    elif wanted.state is not None:
+        conditions.append(Goal.state == wanted.state)
+    return conditions
+
+
+def target_revisions(org_id: OrganizationId, goal_id: UUID) -> Select[GoalTarget]:
+    """All targets that a goal had."""
+    return select(GoalTarget).where(GoalTarget.org_id == org_id, GoalTarget.goal_id == goal_id)
+
+
+def target_as_known(org_id: OrganizationId, goal_id: UUID, known_at: datetime) -> Select[GoalTarget]:
+    """The target as recorded by an instant (S5)."""
+    return target_revisions(org_id, goal_id).where(_known_by(known_at))
+
+
+def aims_as_known(
+    org_id: OrganizationId, kpi_key: str, *, team_id: UUID | None, member_id: UUID | None, known_at: datetime
+) -> Select[Goal, GoalTarget]:
+    """An owner's goals on a KPI that counted at an instant, with their targets as recorded by it, latest first."""
+    return (
+        select(Goal, GoalTarget)
+        .join(GoalTarget, TARGET_OF_GOAL)
+        .where(
+            Goal.org_id == org_id,
+            GoalTarget.org_id == org_id,
+            Goal.kpi_key == kpi_key,
+            Goal.team_id.is_not_distinct_from(team_id),
+            Goal.member_id.is_not_distinct_from(member_id),
+            Goal.opened_at <= known_at,
+            or_(Goal.cancelled_at.is_(None), Goal.cancelled_at > known_at),
+            GoalTarget.value.is_not(None),
+            _known_by(known_at),
+        )
+        .order_by(Goal.created_at.desc(), Goal.id.desc())
+    )
+
+
+def _known_by(known_at: datetime) -> ColumnElement[bool]:
+    return and_(
+        GoalTarget.recorded_at <= known_at,
+        or_(GoalTarget.superseded_at.is_(None), GoalTarget.superseded_at > known_at),
+    )
+
+
+def team(org_id: OrganizationId, team_id: UUID) -> Select[UUID, datetime | None]:
+    """Whether there is such a team, and since when it is archived."""
+    return select(Team.id, Team.archived_at).where(Team.org_id == org_id, Team.id == team_id)
+
+
+def member(org_id: OrganizationId, member_id: UUID) -> Select[UUID, datetime | None]:
+    """Whether there is such a member, and since when they are archived."""
+    return select(Member.id, Member.archived_at).where(Member.org_id == org_id, Member.id == member_id)
+
+
+def assignments_as_known(
+    org_id: OrganizationId, member_ids: Sequence[UUID], known_at: datetime
+) -> Select[MemberAssignment]:
+    """The calendars and part time of members as recorded by an instant (S5)."""
+    return select(MemberAssignment).where(
+        MemberAssignment.org_id == org_id,
+        MemberAssignment.member_id.in_(member_ids),
+        known_by(MemberAssignment, known_at),
+    )

@@ -1,0 +1,124 @@
+"""Paths of goals."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from app.accounts.access import Principal, Session, Snapshots, requires
+from app.accounts.permissions import Permission
+from app.core import etags
+from app.core.problems import PreconditionFailed, problems
+from app.core.routing import TransactionalRoute
+from app.core.snapshots import AsOfInTheFuture
+from app.goals import progress, schemas, service
+from app.goals.problems import GoalActionNotPossible, GoalNotFound
+
+router = APIRouter(prefix="/goals", route_class=TransactionalRoute, tags=["goals"])
+
+Reader = Annotated[Principal, requires(Permission.GOALS_READ)]
+Writer = Annotated[Principal, requires(Permission.GOALS_WRITE)]
+_CHANGE = problems(GoalNotFound, GoalActionNotPossible, PreconditionFailed)
+
+
+@router.get("")
+async def list_goals(session: Session, who: Reader, query: Annotated[schemas.GoalFilters, Query()]) -> schemas.GoalPage:
+    """List goals, oldest first."""
+    return await service.list_goals(session, who.org_id, query)
+
+
+@router.post("", status_code=201)
+async def create_goal(session: Session, who: Writer, new: schemas.GoalCreate, response: Response) -> schemas.Goal:
+    """Set a goal.
+
+    A KPI to increase has a value to reach, one to decrease a value not to exceed, one to maintain a band.
+    """
+    goal = await service.create_goal(session, who, new)
+    etags.tag(response, goal.version)
+    return goal
+
+
+@router.get("/{goal_id}", responses=problems(GoalNotFound))
+async def get_goal(session: Session, who: Reader, goal_id: UUID, response: Response) -> schemas.Goal:
+    """Read a goal with its present target."""
+    goal = await service.get_goal(session, who.org_id, goal_id)
+    etags.tag(response, goal.version)
+    return goal
+
+
+@router.patch("/{goal_id}", responses=_CHANGE)
+async def update_goal(
+    session: Session,
+    who: Writer,
+    goal_id: UUID,
+    change: schemas.GoalUpdate,
+    response: Response,
+    *,
+    if_match: etags.IfMatch = None,
+) -> schemas.Goal:
+    """Change a goal's name or description, open a draft, or cancel the goal."""
+    goal = await service.update_goal(session, who, goal_id, change, if_match)
+    etags.tag(response, goal.version)
+    return goal
+
+
+@router.delete("/{goal_id}", status_code=204, responses=_CHANGE)
+async def delete_goal(session: Session, who: Writer, goal_id: UUID, if_match: etags.IfMatch = None) -> None:
+    """Cancel a goal; it stays readable with the history of its target."""
+    await service.delete_goal(session, who, goal_id, if_match)
+
+
+@router.get("/{goal_id}/targets", responses=problems(GoalNotFound))
+async def list_goal_targets(
+    session: Session, who: Reader, goal_id: UUID, query: Annotated[schemas.TargetFilters, Query()]
+) -> schemas.TargetRevisionPage:
+    """List the revisions of a goal's target, oldest first: who changed it, when, why, old and new."""
+    return await service.list_targets(session, who.org_id, goal_id, query)
+
+
+@router.post("/{goal_id}/targets", status_code=201, responses=_CHANGE)
+async def change_goal_target(
+    session: Session, who: Writer, goal_id: UUID, change: schemas.TargetChange, *, if_match: etags.IfMatch = None
+) -> schemas.TargetRevision:
+    """Change a goal's target, with the reason.
+
+    The old target stays in the history, and in answers as of an earlier instant.
+    """
+    return await service.change_target(session, who, goal_id, change, if_match)
+
+
+@router.get("/{goal_id}/progress", responses=problems(GoalNotFound, AsOfInTheFuture))
+async def get_goal_progress(
+    snapshots: Snapshots,
+    who: Reader,
+    goal_id: UUID,
+    query: Annotated[schemas.ProgressQuery, Query()],
+    response: Response,
+) -> schemas.Progress:
+    """How a goal stands: actual, attainment, expected by now, pace and verdict.
+
+    Computed from the ledger when asked. Expected by now follows working time: weekends, holidays, part time. A closed
+    goal answers as it was frozen at closing, unless asked as of an instant.
+    """
+    found = await progress.get_progress(snapshots, goal_id, query.as_of)
+    response.headers["ETag"] = etags.weak(found.model_dump_json(exclude={"as_of", "known_at"}).encode())
+    return found
+
+
+@router.post("/{goal_id}/close", responses=_CHANGE)
+async def close_goal(
+    session: Session,
+    snapshots: Snapshots,
+    who: Writer,
+    goal_id: UUID,
+    response: Response,
+    *,
+    if_match: etags.IfMatch = None,
+) -> schemas.Goal:
+    """Close a goal after its period.
+
+    Its progress is frozen with a digest; corrections that come later do not change it, and are told.
+    """
+    goal = await progress.close_goal(session, snapshots, who, goal_id, if_match)
+    etags.tag(response, goal.version)
+    return goal

@@ -1,0 +1,1 @@
+"""Performance reviews and the evidence frozen into them."""
