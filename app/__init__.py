@@ -1,0 +1,1 @@
+"""Paceline: sales performance as a service."""

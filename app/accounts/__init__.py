@@ -1,0 +1,1 @@
+"""Organizations, their settings, API keys and what a caller may do."""

@@ -1,0 +1,151 @@
+"""The only place where a credential is read: who calls, for which organization, with which permissions."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy import or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.models import ApiKey, ApiKeyDirectory
+from app.accounts.permissions import ROLE_PERMISSIONS, Permission
+from app.core.db import Database, OrganizationId
+from app.core.problems import NotAuthenticated, PermissionMissing
+from app.core.routing import begin_idempotent
+from app.core.snapshots import Snapshots as OrganizationSnapshots
+
+_TOKEN = re.compile(r"pl_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
+_bearer = HTTPBearer(scheme_name="apiKey", description="`Authorization: Bearer pl_…`", auto_error=False)
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="paceline"'}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls: a key of an organization, and perhaps the member it stands for."""
+
+    org_id: OrganizationId
+    key_id: UUID
+    key_name: str
+    role: str
+    permissions: frozenset[Permission]
+    member_id: UUID | None
+
+    @property
+    def label(self) -> str:
+        """How the audit trail names this caller."""
+        return f"key:{self.key_id}"
+
+
+def new_token(key_id: UUID) -> tuple[str, bytes]:
+    """A new token and the digest that is kept of it: 256 random bits, so a plain hash is enough."""
+    secret = secrets.token_urlsafe(32)
+    return f"pl_{key_id.hex}_{secret}", digest_of(secret)
+
+
+def digest_of(secret: str) -> bytes:
+    """What is stored of a secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class Directory:
+    """Finds the organization of a key; remembers it for a while, since it never changes."""
+
+    def __init__(self, database: Database, ttl_seconds: float) -> None:
+        self._database = database
+        self._ttl = ttl_seconds
+        self._known: dict[UUID, tuple[float, OrganizationId]] = {}
+
+    async def organization_of(self, key_id: UUID) -> OrganizationId | None:
+        """The key's organization, or None for a key that does not exist."""
+        until, org_id = self._known.get(key_id, (0.0, None))
+        if org_id is not None and until > time.monotonic():
+            return org_id
+        async with self._database.directory() as session:
+            found = await session.execute(select(ApiKeyDirectory.org_id).where(ApiKeyDirectory.key_id == key_id))
+            raw = found.scalar_one_or_none()
+        if raw is None:
+            return None
+        self._known[key_id] = (time.monotonic() + self._ttl, OrganizationId(raw))
+        return OrganizationId(raw)
+
+
+async def identify(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Principal:
+    """The caller of this request; opens its transaction."""
+    if (known := getattr(request.state, "principal", None)) is not None:
+        return known  # type: ignore[no-any-return]  # request.state is untyped
+    match = _TOKEN.fullmatch(credentials.credentials) if credentials else None
+    if match is None:
+        raise NotAuthenticated("Send an API key as `Authorization: Bearer pl_…`.", headers=_CHALLENGE)
+    key_id = UUID(match.group(1))
+    org_id = await request.app.state.directory.organization_of(key_id)
+    if org_id is None:
+        raise NotAuthenticated("The API key is not valid.", headers=_CHALLENGE)
+    session = await request.state.transaction.open(org_id)
+    principal = await _verify(session, org_id, key_id, match.group(2))
+    request.state.principal = principal
+    await begin_idempotent(request, session, org_id, principal.key_id)
+    return principal
+
+
+async def _verify(session: AsyncSession, org_id: OrganizationId, key_id: UUID, secret: str) -> Principal:
+    found = await session.execute(
+        select(ApiKey).where(
+            ApiKey.org_id == org_id,
+            ApiKey.id == key_id,
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > text("clock_timestamp()")),
+        )
+    )
+    key = found.scalar_one_or_none()
+    if key is None or not hmac.compare_digest(key.digest, digest_of(secret)):
+        raise NotAuthenticated("The API key is not valid.", headers=_CHALLENGE)
+    return Principal(
+        org_id=org_id,
+        key_id=key.id,
+        key_name=key.name,
+        role=key.role,
+        permissions=ROLE_PERMISSIONS[key.role] & {Permission(scope) for scope in key.scopes},
+        member_id=key.member_id,
+    )
+
+
+async def authorize(needed: SecurityScopes, who: Annotated[Principal, Depends(identify)]) -> Principal:
+    """The caller, who has every scope that the operation asks for."""
+    missing = sorted(set(needed.scopes) - who.permissions)
+    if missing:
+        raise PermissionMissing(
+            f"This key lacks {', '.join(missing)}; a key has what is in its scopes and in its role {who.role!r}."
+        )
+    return who
+
+
+def requires(*needed: Permission) -> Any:
+    """Dependency: the caller, with these permissions. `Annotated[Principal, requires(Permission.GOALS_READ)]`."""
+    return Security(authorize, scopes=[permission.value for permission in needed])
+
+
+async def session_of_caller(request: Request, who: Annotated[Principal, Depends(identify)]) -> AsyncSession:
+    """The request's transaction, in the caller's organization."""
+    session: AsyncSession = await request.state.transaction.open(who.org_id)
+    return session
+
+
+Session = Annotated[AsyncSession, Depends(session_of_caller)]
+Caller = Annotated[Principal, requires()]
+
+
+async def snapshots_of_caller(request: Request, who: Annotated[Principal, Depends(identify)]) -> OrganizationSnapshots:
+    """Opens snapshots of the caller's organization, for what is computed."""
+    return OrganizationSnapshots(request.app.state.database, who.org_id)
+
+
+Snapshots = Annotated[OrganizationSnapshots, Depends(snapshots_of_caller)]

@@ -1,0 +1,151 @@
+"""One request, one transaction: begun when the caller is known, committed before the answer is sent."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import simplejson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import etags, idempotency
+from app.core.db import Database, OrganizationId
+from app.core.problems import MalformedJson, from_database
+from app.core.settings import Settings
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def read_only(endpoint: Endpoint) -> Endpoint:
+    """Mark a POST that changes nothing: it runs in a read-only snapshot and has no `Idempotency-Key`."""
+    endpoint.is_read_only = True  # type: ignore[attr-defined]  # functions carry attributes
+    return endpoint
+
+
+def returns_secrets(*fields: str) -> Callable[[Endpoint], Endpoint]:
+    """Mark an operation whose answer shows secrets once: they are not remembered for its `Idempotency-Key`."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.secret_fields = fields  # type: ignore[attr-defined]  # functions carry attributes
+        return endpoint
+
+    return mark
+
+
+class Transaction:
+    """The request's transaction: opened once the organization is known, and only then."""
+
+    def __init__(self, stack: AsyncExitStack, database: Database, *, reads: bool) -> None:
+        self._stack = stack
+        self._database = database
+        self.reads = reads
+        self.session: AsyncSession | None = None
+
+    async def open(self, org_id: OrganizationId) -> AsyncSession:
+        """Begin; the same session when it was begun already."""
+        if self.session is None:
+            begin = self._database.read if self.reads else self._database.write
+            self.session = await self._stack.enter_async_context(begin(org_id))
+        return self.session
+
+
+class TransactionalRoute(APIRoute):
+    """Reads the body with care, runs the handler in its transaction, and answers conditional requests."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, wrapped."""
+        handle = super().get_route_handler()
+        reads = self.methods == {"GET"} or getattr(self.endpoint, "is_read_only", False)
+        secrets = getattr(self.endpoint, "secret_fields", ())
+
+        async def run(request: Request) -> Response:
+            request.state.operation = f"{request.method} {self.path_format}"
+            await _read_json(request)
+            try:
+                async with AsyncExitStack() as stack:
+                    transaction = Transaction(stack, request.app.state.database, reads=reads)
+                    request.state.transaction = transaction
+                    request.state.idempotency = None
+                    response = await handle(request)
+                    if request.state.idempotency is not None and transaction.session is not None:
+                        await transaction.session.flush()
+                        await request.state.idempotency.store(transaction.session, response, secrets)
+            except idempotency.Replay as replay:
+                return replay.response
+            except DBAPIError as error:
+                raise from_database(error) from error
+            if reads and etags.is_fresh(request.headers.get("if-none-match"), response.headers.get("etag")):
+                return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+            return response
+
+        return run
+
+
+async def begin_idempotent(request: Request, session: AsyncSession, org_id: OrganizationId, caller_id: Any) -> None:
+    """Look the request's `Idempotency-Key` up, if it has one and changes something."""
+    if request.method != "POST" or request.state.transaction.reads:
+        return
+    key = idempotency.key_of(request)
+    if key is None or request.state.idempotency is not None:
+        return
+    digest = idempotency.digest_of(request, await request.body())
+    remembered = idempotency.Remembered(org_id, caller_id, request.state.operation, key, digest)
+    settings: Settings = request.app.state.settings
+    await remembered.look_up(session, timedelta(hours=settings.idempotency_hours))
+    request.state.idempotency = remembered
+
+
+async def _read_json(request: Request) -> None:
+    """Parse a JSON body exactly: no floats, no NaN, no lone surrogates, no bottomless nesting."""
+    if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
+        return
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        return
+    body = await request.body()
+    if body:
+        settings: Settings = request.app.state.settings
+        request._json = parse_json(body, settings.max_json_depth)  # noqa: SLF001  # Starlette's own cache of it
+
+
+def parse_json(body: bytes, max_depth: int) -> Any:
+    """The document with numbers as int and Decimal. Raises `MalformedJson`."""
+    try:
+        if _depth(body) > max_depth:
+            raise MalformedJson(f"The document is nested deeper than {max_depth} levels.")
+        from_json(body, allow_inf_nan=False)
+        return simplejson.loads(body.decode(), use_decimal=True)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"The body is not UTF-8 at byte {error.start}.") from None
+    except ValueError as error:
+        raise MalformedJson(f"The body cannot be read as JSON: {str(error)[:200]}.") from None
+
+
+def _depth(body: bytes) -> int:
+    """The deepest nesting, in one pass that cannot itself run out of stack."""
+    deepest = depth = 0
+    in_string = escaped = False
+    for byte in body.translate(None, _PLAIN):
+        if escaped:
+            escaped = False
+        elif in_string:
+            if byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+# Everything that says nothing of nesting is dropped before the pass; an escaped character must stay.
+_PLAIN = bytes(set(range(256)) - set(b'[]{}"\\') - set(b"/bfnrtu"))

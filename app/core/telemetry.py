@@ -1,0 +1,114 @@
+"""Logs, metrics and request ids."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.ids import new_id
+from app.core.problems import MEDIA_TYPE, BodyTooLarge
+
+REQUESTS = Counter("paceline_http_requests_total", "Requests answered.", ["method", "path", "status"])
+SECONDS = Histogram("paceline_http_request_seconds", "Time to answer.", ["method", "path"])
+DELIVERIES = Counter("paceline_deliveries_total", "Webhook calls, by what became of them.", ["system", "outcome"])
+JOBS = Counter("paceline_jobs_total", "Jobs done or failed.", ["kind", "outcome"])
+
+log = structlog.get_logger("paceline")
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line per record on standard error; uvicorn's and alembic's records go the same way."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer(), keep_exc_info=False
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+class RequestContext:
+    """Outermost: gives each request an id, bounds its body, counts and logs it."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            if (declared := _declared_length(scope)) is not None and declared > self.max_body_bytes:
+                await self._refuse(scope, receive, answer, request_id)
+            else:
+                await self.app(scope, self._bounded(receive), answer)
+        finally:
+            path = getattr(scope.get("route"), "path_format", None) or "unmatched"
+            spent = time.perf_counter() - started
+            REQUESTS.labels(scope["method"], path, str(status)).inc()
+            SECONDS.labels(scope["method"], path).observe(spent)
+            log.info("request", method=scope["method"], path=path, status=status, ms=round(spent * 1000, 1))
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """A body without a declared length is counted while it comes in."""
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_body_bytes:
+                raise BodyTooLarge(self._sentence())
+            return message
+
+        return counted
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        problem = BodyTooLarge(self._sentence())
+        response = JSONResponse(problem.body(request_id), problem.status, media_type=MEDIA_TYPE)
+        await response(scope, receive, send)
+
+    def _sentence(self) -> str:
+        return f"The body is larger than {self.max_body_bytes} bytes; send it in parts."
+
+
+def _declared_length(scope: Scope) -> int | None:
+    value = dict(scope["headers"]).get(b"content-length", b"")
+    return int(value) if value.isdigit() else None
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id under which the request is logged."""
+    return getattr(request.state, "request_id", None)

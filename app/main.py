@@ -1,0 +1,94 @@
+"""Makes the application: state, middleware, problems, routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app import openapi
+from app.accounts.access import Directory
+from app.api import routers
+from app.core import handlers
+from app.core.db import Database, make_engine
+from app.core.problems import NotFound, Problem
+from app.core.settings import Settings
+from app.core.telemetry import RequestContext
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for these settings; the database is connected when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(settings, settings.database_url)
+        app.state.database = database
+        app.state.directory = Directory(database, settings.directory_ttl_seconds)
+        yield
+        await database.close()
+
+    app = FastAPIOffline(lifespan=lifespan, **openapi.METADATA)
+    app.state.settings = settings
+    handlers.install(app)
+    app.include_router(routers())
+    _add_operations(app)
+    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    openapi.install(app)
+    return app
+
+
+def open_database(settings: Settings, url: str | None) -> Database:
+    """Connections for one role's URL."""
+    if url is None:
+        raise RuntimeError(
+            "PACELINE_DATABASE_URL is not set; `paceline serve` starts an embedded server when it is absent"
+        )
+    engine, aside = (
+        make_engine(
+            url,
+            pool_size=settings.pool_size,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            lock_timeout_ms=settings.lock_timeout_ms,
+        )
+        for _ in range(2)
+    )
+    return Database(engine, aside)
+
+
+def _add_operations(app: FastAPI) -> None:
+    """What operators and readers of problems need, outside the versioned API."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(request: Request) -> Response:
+        manual = request.app.state.settings.manual_clock
+        try:
+            async with request.app.state.database.directory() as session:
+                revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+        except (DBAPIError, OSError):
+            return JSONResponse({"status": "unavailable", "manual_clock": manual}, 503)
+        return JSONResponse({"status": "ok", "manual_clock": manual, "schema": revision})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/problems/{code}", include_in_schema=False)
+    async def problem_page(code: str) -> HTMLResponse:
+        for kind in _kinds(Problem):
+            if kind.code == code:
+                text_of = (kind.__doc__ or "").strip()
+                head = f"<!doctype html><title>{kind.title}</title><h1>{kind.title} ({kind.status})</h1>"
+                return HTMLResponse(f"{head}<p>{text_of}</p>")
+        raise NotFound("There is no such problem.")
+
+
+def _kinds(kind: type[Problem]) -> list[type[Problem]]:
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in _kinds(child))]

@@ -1,0 +1,140 @@
+"""One PostgreSQL for the whole run, one cloned database per worker, one organization per test."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from hypothesis import settings as settings_of_searches
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.core import rowsecurity
+from app.core.db import Database, make_engine
+from app.core.embedded import UNSAFE_BUT_FAST, EmbeddedPostgres
+from app.core.roles import DatabaseUrls, bootstrap, new_passwords, urls
+from app.core.settings import Settings
+from app.main import create_app
+from app.models import metadata
+from tests.support import Api, World
+
+TEMPLATE = "paceline_template"
+
+settings_of_searches.register_profile("short", max_examples=25)
+settings_of_searches.register_profile("long", max_examples=1000)
+settings_of_searches.load_profile("short")
+
+
+class Server:
+    """The run's PostgreSQL, with the migrated template; it lives in the controlling process."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="paceline-tests-"))
+        self.postgres = EmbeddedPostgres(self.directory, settings={**UNSAFE_BUT_FAST, "max_connections": "200"})
+        self.address = {"superuser": self.postgres.start(), "passwords": new_passwords()}
+        asyncio.run(_make_template(self.address))
+
+    def stop(self) -> None:
+        self.postgres.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+async def _make_template(address: dict[str, Any]) -> None:
+    made = await bootstrap(address["superuser"], TEMPLATE, address["passwords"])
+    engine = create_async_engine(made.owner.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+        for table in rowsecurity.tenant_tables(metadata):
+            column = "id" if table.name == "organization" else "org_id"
+            for statement in rowsecurity.statements(table.name, column=column, is_due_list=table.name == "job"):
+                await connection.exec_driver_sql(statement)
+        await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
+    await engine.dispose()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server once, in the process that controls the run."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        server = Server()
+        config.stash[SERVER] = server
+        config.add_cleanup(server.stop)
+
+
+SERVER = pytest.StashKey[Server]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the server is."""
+    node.workerinput["postgres"] = json.dumps(node.config.stash[SERVER].address)
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Superuser URL and the roles' passwords."""
+    if hasattr(request.config, "workerinput"):
+        address: dict[str, Any] = json.loads(request.config.workerinput["postgres"])
+        return address
+    return request.config.stash[SERVER].address
+
+
+@pytest.fixture(scope="session")
+def database_urls(postgres: dict[str, Any], request: pytest.FixtureRequest) -> DatabaseUrls:
+    """A database of this worker's own, cloned from the template."""
+    name = f"test_{getattr(request.config, 'workerinput', {}).get('workerid', 'main')}"
+
+    async def clone() -> None:
+        server = await asyncpg.connect(postgres["superuser"])
+        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} STRATEGY file_copy')
+        await server.close()
+
+    asyncio.run(clone())
+    return urls(postgres["superuser"], name, postgres["passwords"])
+
+
+@pytest.fixture(scope="session")
+def settings(database_urls: DatabaseUrls) -> Settings:
+    """The service's settings in tests: the clock may be set by hand."""
+    return Settings(
+        database_url=database_urls.app,
+        worker_database_url=database_urls.worker,
+        owner_database_url=database_urls.owner,
+        public_base_url="https://paceline.example.com",
+        manual_clock=True,
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The running application."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def worker_database(settings: Settings) -> AsyncIterator[Database]:
+    """Connections of the worker's role."""
+    assert settings.worker_database_url is not None
+    engine = make_engine(settings.worker_database_url, pool_size=5, statement_timeout_ms=60_000, lock_timeout_ms=30_000)
+    yield Database(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def world(app: FastAPI, worker_database: Database) -> AsyncIterator[World]:
+    """Makes organizations, each with its admin's client; a test's own, so that tests are kept apart as tenants are."""
+    made = World(app, worker_database)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def api(world: World) -> Api:
+    """The admin's client of a new organization in Europe/Warsaw, whose clock stands at 2026-07-13 12:00 there."""
+    return await world.organization()
