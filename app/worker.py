@@ -9,24 +9,29 @@ from app.core.db import Database, OrganizationId
 from app.core.jobs import Handler, Handlers
 from app.core.telemetry import JOBS, log
 
-IDLE_SECONDS = 0.5
+# Work comes in bursts: the pause grows from the first to the second while there is none.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 
 
 async def run(database: Database, handlers: Handlers, stop: asyncio.Event) -> None:
     """Work until told to stop; a database that is away is waited for."""
+    pause = LONGEST_PAUSE
     while not stop.is_set():
         try:
             done = await run_due(database, handlers)
         except (DBAPIError, OSError) as error:
             log.warning("worker-waits", error=type(error).__name__)
-            done = 0
-        if not done:
-            await _pause(stop)
+            done, pause = 0, LONGEST_PAUSE
+        if done:
+            pause = SHORTEST_PAUSE
+        else:
+            await _pause(stop, pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
-async def _pause(stop: asyncio.Event) -> None:
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+        await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         return
 

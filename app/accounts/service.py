@@ -11,13 +11,14 @@ from app.accounts import queries, schemas
 from app.accounts.access import Principal, new_token
 from app.accounts.models import ApiKey, ApiKeyDirectory, Organization, OrganizationSettings
 from app.accounts.permissions import ROLE_PERMISSIONS, Permission
-from app.core import audit, clock, etags
+from app.core import audit, clock, etags, jobs
 from app.core.clock import LedgerClock
 from app.core.db import Database, OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, NotFound, PermissionMissing, Problem, ValidationFailed
 
+REFOLD_SOURCES = "refold-sources"  # close dates of CRM records are local days: integrations answer to this
 SETTINGS = ("time_zone", "currency", "week_starts_on", "fiscal_year_starts", "fiscal_year_named_after")
 
 
@@ -121,6 +122,8 @@ async def update_organization(
         settings.superseded_at = at
         await session.flush()  # before its successor: one current row at a time
         session.add(OrganizationSettings(org_id=who.org_id, recorded_at=at, **current | wanted))
+    if wanted.get("time_zone", current["time_zone"]) != current["time_zone"]:
+        await jobs.enqueue(session, who.org_id, REFOLD_SOURCES, [{}])
     audit.record(session, who.org_id, who.label, "update", "organization", who.org_id, wanted)
     await session.flush()  # the answer reads it back
     return await get_organization(session, who.org_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import simplejson
@@ -14,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import etags, idempotency
 from app.core.db import Database, OrganizationId
-from app.core.problems import MalformedJson, from_database
+from app.core.problems import MalformedJson, UnsupportedMediaType, from_database
 from app.core.settings import Settings
 
+MAX_EXPONENT = 400
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -64,7 +66,7 @@ class TransactionalRoute(APIRoute):
 
         async def run(request: Request) -> Response:
             request.state.operation = f"{request.method} {self.path_format}"
-            await _read_json(request)
+            await _read_json(request, needs_json=self.body_field is not None)
             try:
                 async with AsyncExitStack() as stack:
                     transaction = Transaction(stack, request.app.state.database, reads=reads)
@@ -99,12 +101,14 @@ async def begin_idempotent(request: Request, session: AsyncSession, org_id: Orga
     request.state.idempotency = remembered
 
 
-async def _read_json(request: Request) -> None:
+async def _read_json(request: Request, *, needs_json: bool) -> None:
     """Parse a JSON body exactly: no floats, no NaN, no lone surrogates, no bottomless nesting."""
     if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
         return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
+        if needs_json and await request.body():
+            raise UnsupportedMediaType("The body must be JSON: say `Content-Type: application/json`.")
         return
     body = await request.body()
     if body:
@@ -118,11 +122,22 @@ def parse_json(body: bytes, max_depth: int) -> Any:
         if _depth(body) > max_depth:
             raise MalformedJson(f"The document is nested deeper than {max_depth} levels.")
         from_json(body, allow_inf_nan=False)
-        return simplejson.loads(body.decode(), use_decimal=True)
+        return simplejson.loads(body.decode(), parse_float=_decimal)
     except UnicodeDecodeError as error:
         raise MalformedJson(f"The body is not UTF-8 at byte {error.start}.") from None
     except ValueError as error:
         raise MalformedJson(f"The body cannot be read as JSON: {str(error)[:200]}.") from None
+
+
+def _decimal(text: str) -> Decimal:
+    """A number with a point or an exponent; one beyond all doubles would take hours as an integer."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = None
+    if number is None or abs(number.adjusted()) > MAX_EXPONENT:
+        raise ValueError(f"the exponent of a number lies beyond {MAX_EXPONENT}")
+    return number
 
 
 def _depth(body: bytes) -> int:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import OrganizationId
 from app.core.ids import new_id
-from app.events.bulk import among, insert_rows, unnested
+from app.events.bulk import among, insert_rows
 from app.events.decide import State
 from app.events.models import EventHead
 
@@ -66,7 +66,10 @@ async def store_heads(session: AsyncSession, org_id: OrganizationId, source_id: 
     """Write what the heads have become."""
     rows = [
         {
+            "org_id": org_id,
+            "source_id": source_id,
             "external_id": head.external_id,
+            "event_id": head.event_id,
             "version": head.state.version,
             "content_hash": head.state.content,
             "retracted": head.state.retracted,
@@ -77,17 +80,12 @@ async def store_heads(session: AsyncSession, org_id: OrganizationId, source_id: 
     ]
     if not rows:
         return
-    given = unnested(EventHead, rows).subquery("given")
-    await session.execute(
-        update(EventHead)
-        .where(
-            EventHead.org_id == org_id,
-            EventHead.source_id == source_id,
-            EventHead.external_id == given.c.external_id,
-        )
-        .values({name: given.c[name] for name in rows[0] if name != "external_id"})
-        .execution_options(synchronize_session=False)
-    )
+    # Every row is there already. An UPDATE … FROM unnest(…) would say so more plainly, but is planned as a nested
+    # loop over the whole table while that has no statistics: 40 s of 55 in a first load of 48,000 facts.
+    stored = insert_rows(EventHead, rows)
+    changed = {name: stored.excluded[name] for name in ("version", "content_hash", "retracted", "revision")}
+    keys = [EventHead.org_id, EventHead.source_id, EventHead.external_id]
+    await session.execute(stored.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 _RANGES = 200

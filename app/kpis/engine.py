@@ -313,7 +313,13 @@ class Plan:
 
     def _note(self, days: Days, used: tuple[int, ...]) -> None:
         self.windows.setdefault(days, len(self.windows))
-        self.groups.setdefault(used, len(self.groups))
+        if self.shares_events(used):
+            self.groups.setdefault(used, len(self.groups))
+
+    def shares_events(self, used: tuple[int, ...]) -> bool:
+        """Whether events must be counted over these measures together, for one may be in several."""
+        numbered = list(self.measures)
+        return measures.may_share_events([numbered[number] for number in used])
 
 
 def _by_version(history: KpiHistory, place: Place, named: int | None) -> list[Part] | None:
@@ -439,15 +445,21 @@ class Figures:
         enters = left_out = still_open = pending = 0
         for part in parts:
             for days, used in self._plan.reads(part).items():
-                row = self._row("group", self._plan.groups[used], subject, days)
-                if row is None:
-                    continue
-                left_out += int(row.b or 0)
-                if days == part.place.days:
-                    enters += int(row.a or 0)
-                    still_open += int(row.c or 0)
-                    pending += int(row.d or 0)
+                for row in self._counting_rows(used, subject, days):
+                    left_out += row.left_out
+                    if days == part.place.days:
+                        enters += row.enters
+                        still_open += row.open
+                        pending += row.pending
         return enters, left_out, still_open, pending
+
+    def _counting_rows(self, used: tuple[int, ...], subject: Subject, days: Days) -> list[measures.Row]:
+        """The rows that together count each event of these measures once."""
+        if used in self._plan.groups:
+            rows = [self._row("group", self._plan.groups[used], subject, days)]
+        else:
+            rows = [self._row("measure", number, subject, days) for number in used]
+        return [row for row in rows if row is not None]
 
     def _row(self, kind: str, number: int, subject: Subject, days: Days) -> measures.Row | None:
         return self._rows.get((kind, number, self._numbers[subject], self._plan.windows[days]))

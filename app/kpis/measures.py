@@ -5,11 +5,11 @@ one row for each subject and window. SQL returns counts, sums and ordered values
 interpolation is made in decimals by the engine (S19).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -31,10 +31,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    tuple_,
+    type_coerce,
     union_all,
 )
 from sqlalchemy import Text as SqlText
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID, aggregate_order_by, distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID, aggregate_order_by, array
 
 from app.core.db import OrganizationId
 from app.core.ids import NIL
@@ -44,7 +46,7 @@ from app.kpis.compiler import FilterCompiler, things_counted
 from app.kpis.definition import Aggregate, ElapsedMeasure, EventMeasure, EventSelection, Measure
 from app.kpis.expressions.syntax import Node
 
-ENTERS, LEFT_OUT, OPEN, PENDING = "enters", "left_out", "open", "pending"
+STATES = ENTERS, LEFT_OUT, OPEN, PENDING = "enters", "left_out", "open", "pending"
 _TEXT = SqlText(collation="C")
 
 
@@ -69,7 +71,10 @@ class Audience:
 
 
 class Row(NamedTuple):
-    """One row of the statement; what `a` to `d` are depends on the aggregate."""
+    """One row of the statement.
+
+    What `a` to `c` are depends on the aggregate; the rest counts events by what became of them.
+    """
 
     kind: str
     number: int
@@ -78,7 +83,10 @@ class Row(NamedTuple):
     a: Decimal | None
     b: Decimal | None
     c: Decimal | None
-    d: Decimal | None
+    enters: int
+    left_out: int
+    open: int
+    pending: int
 
 
 def statement(
@@ -90,8 +98,8 @@ def statement(
 ) -> Select[Any]:
     """All figures at once: a `measure` row for each measure, subject and window that has any event.
 
-    `groups` are sets of measures (by number) that one value is made of: a `group` row counts their
-    distinct events by what became of them (S25).
+    `groups` are sets of measures (by number) that may share events: a `group` row counts theirs, each
+    once, by what became of them (S25).
     """
     frame = Frame(scope, audience, windows)
     entries = [frame.entries(number, measure) for number, measure in enumerate(measures)]
@@ -107,14 +115,7 @@ class Frame:
     def __init__(self, scope: Scope, audience: Audience, windows: Sequence[Days]) -> None:
         self.scope = scope
         self.audience = audience
-        self.windows = bound_table(
-            "windows",
-            {
-                "number": (Integer(), list(range(len(windows)))),
-                "first_day": (Date(), [days.start for days in windows]),
-                "next_day": (Date(), [days.end for days in windows]),
-            },
-        )
+        self._layers = _layers(windows)
         self.first_day = min(days.start for days in windows)
         self.next_day = max(days.end for days in windows)
         self.spans = bound_table(
@@ -171,7 +172,7 @@ class Frame:
         pairs = self.pairs(name, measure)
         start, end = "start_", "end_"
         has_end = pairs.c.end_row_id.is_not(None)
-        elapsed = cast(extract("epoch", pairs.c.end_at - pairs.c.start_at), Numeric())
+        elapsed = cast(extract("epoch", pairs.c.end_occurred_at - pairs.c.start_occurred_at), Numeric())
         credited = end if measure.credited_to == "end" else start
         dated = pairs.c.start_day if measure.dated_by == "start" else pairs.c.end_day
         state, value = self._pair_state(measure, pairs, has_end, elapsed)
@@ -198,55 +199,53 @@ class Frame:
         if measure.within is None:
             return case((has_end, ENTERS), else_=OPEN), elapsed
         limit = Decimal(measure.within // _MICROSECOND) / 1_000_000
-        age = cast(extract("epoch", literal(self.scope.at) - pairs.c.start_at), Numeric())
+        age = cast(extract("epoch", literal(self.scope.at) - pairs.c.start_occurred_at), Numeric())
         in_time = and_(has_end, elapsed <= limit)
         return case((age >= limit, ENTERS), else_=PENDING), cast(case((in_time, 1), else_=0), Numeric())
 
     def pairs(self, name: str, measure: ElapsedMeasure) -> CTE:
-        """A row for each start, with the first other end that is later (S14) or without one."""
-        starts = self._ends_of_pairs(measure.start, measure.match, self.scope.where).cte(f"{name}_starts")
-        ends = self._ends_of_pairs(measure.end, measure.match, None).cte(f"{name}_ends")
-        of_start = select(starts)
-        if measure.repeat == "first":
-            of_start = of_start.where(starts.c.place == 1)
-        start = of_start.subquery("start")
-        in_order = or_(
-            ends.c.source_key > start.c.source_key,
-            and_(ends.c.source_key == start.c.source_key, ends.c.external_id > start.c.external_id),
-        )
-        is_also_start = or_(false(), *[ends.c.type == kind for kind in measure.start.events])
-        is_later = or_(
-            ends.c.occurred_at > start.c.occurred_at,
-            and_(ends.c.occurred_at == start.c.occurred_at, or_(~is_also_start, in_order)),
-        )
-        paired = start.outerjoin(ends, and_(ends.c.thing == start.c.thing, ends.c.row_id != start.c.row_id, is_later))
-        fields = ("row_id", "identity_id", "is_shared", "day")
+        """A row for each start, with the first other end that is later (S14) or without one.
+
+        By window functions over starts and ends together: a join would compare each start with all ends
+        of its thing, and of all things wherever the planner has no statistics yet.
+        """
+        starts = self._candidates(measure.start, measure.match, self.scope.where, is_start=True).subquery("starts")
+        ends = self._candidates(measure.end, measure.match, None, is_start=False).subquery("ends")
+        chosen = select(starts) if measure.repeat == "each" else select(starts).where(starts.c.place == 1)
+        both = union_all(chosen, select(ends)).subquery("both")
+        kinds = [Following("pure", both.c.type.not_in(measure.start.events))]
+        if set(measure.start.events) & set(measure.end.events):
+            kinds.append(Following("mixed", both.c.type.in_(measure.start.events)))
+        counted = select(both, *[kind.count(both) for kind in kinds]).subquery("counted")
+        found = select(counted, *[told for kind in kinds for told in kind.first(counted)]).subquery("found")
+        is_first = kinds[0].is_before(kinds[-1], found) if len(kinds) > 1 else literal(True)
         return (
             select(
-                *[start.c[field].label(f"start_{field}") for field in fields],
-                *[ends.c[field].label(f"end_{field}") for field in fields],
-                start.c.occurred_at.label("start_at"),
-                ends.c.occurred_at.label("end_at"),
-                start.c.is_selected,
+                *[found.c[field].label(f"start_{field}") for field in _OF_PAIR],
+                *[
+                    case((is_first, found.c[f"pure_{field}"]), else_=found.c[f"{kinds[-1].name}_{field}"]).label(
+                        f"end_{field}"
+                    )
+                    for field in _OF_PAIR
+                ],
+                found.c.is_selected,
             )
-            .select_from(paired)
-            .ext(distinct_on(start.c.row_id))
-            .order_by(start.c.row_id, ends.c.occurred_at, ends.c.source_key, ends.c.external_id)
+            .where(found.c.is_start)
             .cte(f"{name}_pairs")
         )
 
-    def _ends_of_pairs(self, selection: EventSelection, match: str, on_top: Node | None) -> Select[Any]:
+    def _candidates(self, selection: EventSelection, match: str, on_top: Node | None, *, is_start: bool) -> Select[Any]:
         """Events that can begin or end a pair, numbered for each thing in the order of S11."""
         view, filters = self.view(selection.events, selection.where, on_top)
         thing = filters.about(match)
         order = (view.c.occurred_at, view.c.source_key, view.c.external_id)
         is_selected = filters.condition(on_top) if on_top is not None else literal(True)
-        columns = ("row_id", "identity_id", "is_shared", "day", "occurred_at", "source_key", "external_id", "type")
         return (
             self._selected(view, filters, selection.where)
             .add_columns(
-                *[view.c[name] for name in columns],
+                *[view.c[name] for name in (*_OF_PAIR, "type")],
                 thing.label("thing"),
+                literal(is_start).label("is_start"),
                 is_selected.label("is_selected"),
                 func.row_number().over(partition_by=thing, order_by=order).label("place"),
             )
@@ -377,19 +376,16 @@ class Frame:
     # ----------------------------------------------------------------------------------------------- aggregates
 
     def measured(self, number: int, measure: Measure, entries: CTE) -> Select[Any]:
-        """The aggregate's numbers for each subject and window."""
-        entering = entries.c.state == ENTERS
-        return self._per_cell("measure", number, entries, _numbers(measure, entries), entering)
+        """The aggregate's numbers for each subject and window, and how many events became what."""
+        counts = [func.count().filter(entries.c.state == state) for state in STATES]
+        return self._per_cell("measure", number, entries, _numbers(measure, entries), counts)
 
     def counted(self, number: int, entries: Sequence[CTE]) -> Select[Any]:
         """Distinct events of several measures, by what became of them."""
         kept = [select(each.c.subject, each.c.row_id, each.c.day, each.c.state) for each in entries]
-        together = union_all(*kept).subquery("together") if len(kept) > 1 else kept[0].subquery("together")
-        numbers = [
-            func.count(together.c.row_id.distinct()).filter(together.c.state == state)
-            for state in (ENTERS, LEFT_OUT, OPEN, PENDING)
-        ]
-        return self._per_cell("group", number, together, numbers, None)
+        together = union_all(*kept).subquery("together")
+        counts = [func.count(together.c.row_id.distinct()).filter(together.c.state == state) for state in STATES]
+        return self._per_cell("group", number, together, [], counts)
 
     def _per_cell(
         self,
@@ -397,50 +393,150 @@ class Frame:
         number: int,
         entries: CTE | Subquery,
         numbers: Sequence[ColumnElement[Any]],
-        only: ColumnElement[bool] | None,
+        counts: Sequence[ColumnElement[Any]],
     ) -> Select[Any]:
-        windows = self.windows.c
-        in_window = and_(entries.c.day >= windows.first_day, entries.c.day < windows.next_day)
-        filled = [*numbers, *[null()] * (4 - len(numbers))]
-        cells = (
+        window = self._windows_of(entries.c.day)
+        filled = [*numbers, *[null()] * (3 - len(numbers))]
+        return (
             select(
                 literal(kind).label("kind"),
                 literal(number).label("number"),
                 entries.c.subject.label("subject"),
-                windows.number.label("window"),
-                *[cast(value, Numeric()).label(name) for value, name in zip(filled, "abcd", strict=True)],
+                window.c.number.label("window"),
+                *[cast(value, Numeric()).label(name) for value, name in zip(filled, "abc", strict=True)],
+                *[count.label(state) for count, state in zip(counts, STATES, strict=True)],
             )
-            .select_from(entries.join(self.windows, in_window))
-            .group_by(entries.c.subject, windows.number)
+            .select_from(entries.join(self._layers, literal(True)).join(window, window.c.number.is_not(None)))
+            .group_by(entries.c.subject, window.c.number)
         )
-        return cells if only is None else cells.where(only)
+
+    def _windows_of(self, day: ColumnElement[Any]) -> Any:
+        """The numbers of the windows that a day lies in: at most one of each layer, found by bisection.
+
+        A join on ranges would compare every event with every window: 6 s for the days of a year over
+        75,000 events, where this takes 0.3 s.
+        """
+        found = []
+        for starts, ends, numbers in _columns_of(self._layers):
+            place = func.width_bucket(day, starts)
+            found.append(case((day < ends[place], numbers[place])))
+        return (
+            func.unnest(array(found))
+            .table_valued(column("number", Integer()), name="placed")
+            .render_derived()
+            .lateral()
+        )
 
 
 _MICROSECOND = timedelta(microseconds=1)
+_OF_PAIR = ("row_id", "identity_id", "is_shared", "day", "occurred_at", "source_key", "external_id")
+
+
+@dataclass(frozen=True)
+class Following:
+    """The next end of one kind after each start about the same thing, found from the last event backwards.
+
+    Pure ends, whose type is no start type, follow a start of the same instant whatever their key; mixed
+    ones only in the order of S11, and never themselves.
+    """
+
+    name: Literal["pure", "mixed"]
+    is_of_kind: ColumnElement[bool]
+
+    def count(self, both: Subquery) -> ColumnElement[Any]:
+        """How many ends of the kind come after a row or are it: rows with one number share their next end."""
+        is_end = and_(both.c.is_start.is_(False), self.is_of_kind)
+        counted = func.count().filter(is_end)
+        over = counted.over(partition_by=both.c.thing, order_by=self._backwards(both), rows=(None, 0))
+        return over.label(f"{self.name}_count")
+
+    def first(self, counted: Subquery) -> list[ColumnElement[Any]]:
+        """The fields of that end, NULL where none follows."""
+        number = counted.c[f"{self.name}_count"]
+        group, order = (counted.c.thing, number), self._backwards(counted)
+        next_end = {
+            field: func.first_value(counted.c[field]).over(partition_by=group, order_by=order) for field in _OF_PAIR
+        }
+        return [case((number > 0, told)).label(f"{self.name}_{field}") for field, told in next_end.items()]
+
+    def is_before(self, other: "Following", found: Subquery) -> ColumnElement[bool]:
+        """Whether this kind's end comes before the other's, or is the only one (S11)."""
+        mine, theirs = (
+            tuple_(*[found.c[f"{kind.name}_{field}"] for field in ("occurred_at", "source_key", "external_id")])
+            for kind in (self, other)
+        )
+        return func.coalesce(mine < theirs, found.c[f"{other.name}_row_id"].is_(None))
+
+    def _backwards(self, rows: Subquery) -> list[ColumnElement[Any]]:
+        key = [rows.c.source_key, rows.c.external_id]
+        at_same_instant = [~rows.c.is_start, *key] if self.name == "pure" else [*key, rows.c.is_start]
+        return [column.desc() for column in (rows.c.occurred_at, *at_same_instant)]
+
+
+def _layers(windows: Sequence[Days]) -> Subquery:
+    """The windows in as few layers as they need, of windows in order that do not overlap.
+
+    One row of arrays, three for each layer: the first days, the days after the last, the windows' numbers.
+    """
+    layers: list[list[int]] = []
+    for number in sorted(range(len(windows)), key=lambda n: windows[n]):
+        free = next((layer for layer in layers if windows[layer[-1]].end <= windows[number].start), None)
+        if free is None:
+            layers.append([number])
+        else:
+            free.append(number)
+    arrays: list[ColumnElement[Any]] = []
+    for place, layer in enumerate(layers):
+        arrays.append(literal([windows[n].start for n in layer], ARRAY(Date())).label(f"starts_{place}"))
+        arrays.append(literal([windows[n].end for n in layer], ARRAY(Date())).label(f"ends_{place}"))
+        arrays.append(literal(layer, ARRAY(Integer())).label(f"numbers_{place}"))
+    return select(*arrays).subquery("layers")
+
+
+def _columns_of(layers: Subquery) -> Iterator[tuple[Any, Any, Any]]:
+    """The three arrays of each layer."""
+    columns = list(layers.c)
+    return zip(columns[::3], columns[1::3], columns[2::3], strict=True)
 
 
 def _numbers(measure: Measure, entries: CTE) -> list[ColumnElement[Any]]:
-    """What the database contributes to each aggregate (S9, S11)."""
-    value, weight = entries.c.value, entries.c.weight
+    """What the database contributes to each aggregate, over the entries that enter (S9, S11)."""
+    value, weight, enters = entries.c.value, entries.c.weight, entries.c.state == ENTERS
+
+    def total(what: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.sum(what).filter(enters)
+
     match measure.aggregate:
         case Aggregate.COUNT:
-            return [func.sum(weight)]
+            return [total(weight)]
         case Aggregate.COUNT_DISTINCT:
-            return [func.count(entries.c.thing.distinct())]
+            return [func.count(entries.c.thing.distinct()).filter(enters)]
         case Aggregate.SUM:
-            return [func.sum(weight * value)]
+            return [total(weight * value)]
         case Aggregate.AVG:
-            return [func.sum(weight * value), func.sum(weight)]
+            return [total(weight * value), total(weight)]
         case Aggregate.MIN:
-            return [func.min(value)]
+            return [func.min(value).filter(enters)]
         case Aggregate.MAX:
-            return [func.max(value)]
+            return [func.max(value).filter(enters)]
         case Aggregate.SHARE_WITHIN:
-            return [func.sum(value), func.count()]
+            return [total(value), func.count().filter(enters)]
         case Aggregate.MEDIAN | Aggregate.PERCENTILE:
-            ordered = func.array_agg(aggregate_order_by(value, value), type_=ARRAY(Numeric()))
-            below = cast(func.floor((func.count() - 1) * share_of(measure)), Integer())
-            return [ordered[below + 1], ordered[below + 2], func.count()]
+            count = func.count().filter(enters)
+            in_order = func.array_agg(aggregate_order_by(value, value), type_=ARRAY(Numeric())).filter(enters)
+            ordered = type_coerce(in_order, ARRAY(Numeric()))
+            below = cast(func.floor((count - 1) * share_of(measure)), Integer())
+            return [ordered[below + 1], ordered[below + 2], count]
+
+
+def may_share_events(measures: Sequence[Measure]) -> bool:
+    """Whether one event can be in two of the measures: only where they are over a common type."""
+    types = [kind for measure in measures for kind in set(_types_of(measure))]
+    return len(types) > len(set(types))
+
+
+def _types_of(measure: Measure) -> Sequence[str]:
+    return measure.events if isinstance(measure, EventMeasure) else measure.start.events
 
 
 def share_of(measure: Measure) -> Decimal:

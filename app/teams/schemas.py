@@ -190,7 +190,7 @@ class TeamPage(Page[Team]):
 class TeamPlacementCreate(Input):
     """A team's move to another place in the tree."""
 
-    model_config = examples({"parent_id": None, "valid_from": "2026-07-01"})
+    model_config = examples({"parent_id": "{parent_id}", "valid_from": "2026-07-01"})
 
     parent_id: UUID | None = Field(description="The team it stands under; null: at the top.")
     valid_from: Day | None = Field(default=None, description=FROM)

@@ -1,0 +1,1 @@
+"""Connected systems: webhooks in, records of CRM objects, and the events that follow from them."""

@@ -1,0 +1,10 @@
+"""The work that deliveries and changed mappings cause."""
+
+from app.core.jobs import Handler
+from app.integrations import translation
+
+HANDLERS = {
+    translation.TRANSLATE: Handler(run=translation.translate, batch=50, failed=translation.failed),
+    translation.REFOLD: Handler(run=translation.refold),
+    translation.REFOLD_ALL: Handler(run=translation.refold_all, batch=100),
+}

@@ -1,0 +1,70 @@
+"""Reading of sources, deliveries and records."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, select
+
+from app.core.db import OrganizationId
+from app.events.sources import Source, SourceCounts
+from app.integrations.models import CrmRecord, Delivery, RecordField, SourceConnection, SourceSecret
+
+
+def sources(org_id: OrganizationId) -> Select[Source, SourceConnection, list[str] | None]:
+    """Sources, each with its connection (null for those that post events themselves) and what it counts for."""
+    return (
+        select(Source, SourceConnection, SourceCounts.counts)
+        .outerjoin(
+            SourceConnection,
+            and_(
+                SourceConnection.org_id == Source.org_id,
+                SourceConnection.source_id == Source.id,
+                SourceConnection.org_id == org_id,
+            ),
+        )
+        .join(
+            SourceCounts,
+            and_(
+                SourceCounts.org_id == Source.org_id,
+                SourceCounts.source_id == Source.id,
+                SourceCounts.superseded_at.is_(None),
+            ),
+        )
+        .where(Source.org_id == org_id, SourceCounts.org_id == org_id)
+    )
+
+
+def active_secrets(org_id: OrganizationId, source_ids: list[UUID]) -> Select[Any]:
+    """The secrets of these sources that are not retired, the oldest first."""
+    return (
+        select(SourceSecret)
+        .where(
+            SourceSecret.org_id == org_id,
+            SourceSecret.source_id.in_(source_ids),
+            SourceSecret.retired_at.is_(None),
+        )
+        .order_by(SourceSecret.id)
+    )
+
+
+def deliveries(org_id: OrganizationId, source_id: UUID) -> Select[Any]:
+    """The deliveries of a source."""
+    return select(Delivery).where(Delivery.org_id == org_id, Delivery.source_id == source_id)
+
+
+def records(org_id: OrganizationId) -> Select[CrmRecord, Source, str]:
+    """All records of the organization, each with its source and that one's account."""
+    return (
+        select(CrmRecord, Source, SourceConnection.account_id)
+        .join(Source, and_(Source.org_id == CrmRecord.org_id, Source.id == CrmRecord.source_id))
+        .join(
+            SourceConnection,
+            and_(SourceConnection.org_id == CrmRecord.org_id, SourceConnection.source_id == CrmRecord.source_id),
+        )
+        .where(CrmRecord.org_id == org_id, Source.org_id == org_id, SourceConnection.org_id == org_id)
+    )
+
+
+def fields_of(org_id: OrganizationId, record_id: UUID) -> Select[Any]:
+    """The histories of a record's fields."""
+    return select(RecordField).where(RecordField.org_id == org_id, RecordField.record_id == record_id)

@@ -1,0 +1,238 @@
+"""Paths of sources, deliveries, records and the hooks that CRMs post to."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.accounts.access import Principal, Session, requires
+from app.accounts.permissions import Permission
+from app.core import etags
+from app.core.db import OrganizationId
+from app.core.pagination import PageQuery
+from app.core.problems import PreconditionFailed, problems
+from app.core.routing import TransactionalRoute
+from app.core.telemetry import DELIVERIES
+from app.events.sources import SourceKeyTaken
+from app.integrations import deliveries, records, schemas, service
+from app.integrations.adapters.base import RawRequest, Reply
+
+SourceReader = Annotated[Principal, requires(Permission.SOURCES_READ)]
+SourceWriter = Annotated[Principal, requires(Permission.SOURCES_WRITE)]
+
+# As HubSpot posts that a deal was won; other systems have their own shapes.
+_TOLD = [
+    {
+        "eventId": 3100000002,
+        "subscriptionId": 2200002,
+        "portalId": 44556677,
+        "appId": 8123456,
+        "occurredAt": 1783933505000,
+        "subscriptionType": "deal.propertyChange",
+        "attemptNumber": 0,
+        "objectId": 19200000001,
+        "propertyName": "dealstage",
+        "propertyValue": "closedwon",
+        "changeSource": "CRM_UI",
+    }
+]
+
+sources = APIRouter(route_class=TransactionalRoute, tags=["integrations"])
+hooks = APIRouter(tags=["integrations"])
+
+
+def _base(request: Request) -> str:
+    return str(request.app.state.settings.public_base_url)
+
+
+@sources.post("/sources", status_code=201, responses=problems(SourceKeyTaken))
+async def create_source(
+    session: Session, who: SourceWriter, new: schemas.SourceCreate, request: Request, response: Response
+) -> schemas.Source:
+    """Connect a system.
+
+    Give the CRM the `webhook_url` of the answer. Secrets can be replaced, but never read again.
+    """
+    made = await service.create_source(request.app.state.database, session, who, new, _base(request))
+    etags.tag(response, made.version)
+    return made
+
+
+@sources.get("/sources")
+async def list_sources(
+    session: Session, who: SourceReader, query: Annotated[PageQuery, Query()], request: Request
+) -> schemas.SourcePage:
+    """List the connected systems, archived ones too."""
+    return await service.list_sources(session, who.org_id, query, _base(request))
+
+
+@sources.get("/sources/{source_id}", responses=problems(service.SourceNotFound))
+async def get_source(
+    session: Session, who: SourceReader, source_id: UUID, request: Request, response: Response
+) -> schemas.Source:
+    """Read a source."""
+    found = await service.get_source(session, who.org_id, source_id, _base(request))
+    etags.tag(response, found.version)
+    return found
+
+
+@sources.patch("/sources/{source_id}", responses=problems(service.SourceNotFound, PreconditionFailed))
+async def update_source(
+    session: Session,
+    who: SourceWriter,
+    source_id: UUID,
+    change: schemas.SourceUpdate,
+    request: Request,
+    response: Response,
+    if_match: etags.IfMatch = None,
+) -> schemas.Source:
+    """Change a source.
+
+    Another mapping or currency translates all of its records again, as a job; what follows is written as
+    corrections of the events, so answers as of an earlier instant stay.
+    """
+    changed = await service.update_source(session, who, source_id, change, if_match, _base(request))
+    etags.tag(response, changed.version)
+    return changed
+
+
+@sources.delete(
+    "/sources/{source_id}", status_code=204, responses=problems(service.SourceNotFound, service.SourceIsOurs)
+)
+async def archive_source(session: Session, who: SourceWriter, source_id: UUID) -> None:
+    """Archive a source: nothing is accepted from it any more, and its events stay."""
+    await service.archive_source(session, who, source_id)
+
+
+@sources.post(
+    "/sources/{source_id}/secrets",
+    status_code=201,
+    responses=problems(service.SourceNotFound, service.TooManySecrets),
+)
+async def add_source_secret(
+    session: Session, who: SourceWriter, source_id: UUID, new: schemas.SourceSecretCreate
+) -> schemas.SourceSecret:
+    """Add a secret beside those that are active.
+
+    Add the new one, change it in the CRM, retire the old one: no delivery is lost.
+    """
+    return await service.add_secret(session, who, source_id, new)
+
+
+@sources.delete(
+    "/sources/{source_id}/secrets/{secret_id}",
+    status_code=204,
+    responses=problems(service.SourceNotFound, service.SecretNotFound),
+)
+async def retire_source_secret(session: Session, who: SourceWriter, source_id: UUID, secret_id: UUID) -> None:
+    """Retire a secret, at once."""
+    await service.retire_secret(session, who, source_id, secret_id)
+
+
+@sources.get("/sources/{source_id}/deliveries", responses=problems(service.SourceNotFound))
+async def list_deliveries(
+    session: Session, who: SourceReader, source_id: UUID, query: Annotated[schemas.DeliveryQuery, Query()]
+) -> schemas.DeliveryPage:
+    """List the webhook calls of a source, the newest first."""
+    return await deliveries.list_deliveries(session, who.org_id, source_id, query)
+
+
+@sources.get("/sources/{source_id}/deliveries/{delivery_id}", responses=problems(deliveries.DeliveryNotFound))
+async def get_delivery(
+    session: Session, who: SourceReader, source_id: UUID, delivery_id: UUID
+) -> schemas.DeliveryDetail:
+    """Read a webhook call, redacted, with what became of each of its messages."""
+    return await deliveries.get_delivery(session, who.org_id, source_id, delivery_id)
+
+
+@sources.post("/sources/{source_id}/deliveries/{delivery_id}/replay", responses=problems(deliveries.DeliveryNotFound))
+async def replay_delivery(
+    session: Session, who: SourceWriter, source_id: UUID, delivery_id: UUID
+) -> schemas.DeliveryDetail:
+    """Translate a delivery again, after the mapping or the adapter was mended.
+
+    Nothing is counted twice: what a delivery says is a set, and it is in it already.
+    """
+    return await deliveries.replay(session, who, source_id, delivery_id)
+
+
+@sources.get("/records")
+async def list_records(
+    session: Session, who: SourceReader, query: Annotated[schemas.RecordQuery, Query()]
+) -> schemas.RecordPage:
+    """List CRM objects as Paceline knows them."""
+    return await records.list_records(session, who.org_id, query)
+
+
+@sources.get("/records/{record_id}", responses=problems(records.RecordNotFound))
+async def get_record(session: Session, who: SourceReader, record_id: UUID) -> schemas.RecordDetail:
+    """Read a CRM object with the history of each field and its links."""
+    return await records.get_record(session, who.org_id, record_id)
+
+
+@hooks.post(
+    "/hooks/{source_id}",
+    response_class=Response,
+    responses={
+        200: {"description": "The sender's own form of success; for HubSpot and Pipedrive an empty body."},
+        401: {"description": "Not authentic, or no such source: an empty body."},
+        413: {"description": "The body is larger than this server accepts: an empty body."},
+    },
+    openapi_extra={
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"description": "What the CRM posts.", "examples": [_TOLD]}}},
+        },
+    },
+)
+async def receive_webhook(source_id: str, request: Request) -> Response:
+    """Take a webhook call of a CRM.
+
+    It is proved by the system's own signature or password, not by an API key. A call that is acknowledged
+    is stored; translation follows within moments, and is awaited by reading the delivery's verdict.
+    """
+    state = request.app.state
+    body = await _body(request, state.settings.max_hook_body_bytes)
+    if body is None:
+        return Response(status_code=413)
+    org_id = await _organization(request, source_id)
+    if org_id is None:
+        DELIVERIES.labels("unknown", "rejected").inc()
+        return _answer(deliveries.REJECTED)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    raw = RawRequest(request.method, str(request.url), headers, body)
+    async with state.database.write(org_id) as session:
+        reply = await deliveries.receive(session, org_id, UUID(source_id), raw, state.settings.public_base_url)
+    return _answer(reply)
+
+
+def _answer(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, media_type=reply.media_type)
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """The exact bytes of the body, or None as soon as there are too many."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
+async def _organization(request: Request, source_id: str) -> OrganizationId | None:
+    state = request.app.state
+    if not hasattr(state, "source_directory"):
+        state.source_directory = deliveries.Directory(state.database, state.settings.directory_ttl_seconds)
+    try:
+        known = UUID(source_id)
+    except ValueError:
+        return None
+    directory: deliveries.Directory = state.source_directory
+    return await directory.organization_of(known)
+
+
+router = APIRouter()
+router.include_router(sources)
+router.include_router(hooks)

@@ -1,0 +1,283 @@
+"""Wire shapes of sources, their mapping, deliveries and records."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, AnyHttpUrl, ConfigDict, Field, StringConstraints
+
+from app.core.pagination import PageQuery
+from app.core.schemas import CurrencyCode, Input, Name, Output, Page, Text
+
+System = Literal["hubspot", "pipedrive", "api"]
+Verdict = Literal["received", "translated", "ignored", "foreign_account", "unparseable", "failed"]
+SourceKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$"),
+    Field(description="Short name; it begins the ids of the source's deals and contacts in events."),
+]
+Secret = Annotated[
+    Text,
+    StringConstraints(min_length=8, max_length=500),
+    Field(description="HubSpot: the app's client secret. Pipedrive: `user:password`. Never shown again."),
+]
+CrmField = Annotated[Text, StringConstraints(min_length=1, max_length=100), Field(description="A field of the CRM.")]
+CrmValue = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+CrmValues = Annotated[list[CrmValue], Field(max_length=200)]
+Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+RecordObject = Literal["deal", "lead", "call", "meeting", "email", "activity", "contact", "company"]
+
+
+def _address(value: str) -> str:
+    AnyHttpUrl(value)
+    return value
+
+
+SignedUrl = Annotated[Text, StringConstraints(max_length=2000), AfterValidator(_address)]
+
+
+class PropertyFrom(Input):
+    """A property of events that is read from a field."""
+
+    field: CrmField
+    kind: Literal["text", "number", "boolean"] = Field(default="text", description="What the field's text means.")
+
+
+PropertiesFrom = Annotated[dict[Role, PropertyFrom], Field(max_length=40)]
+
+
+class MappingConfig(Input):
+    """How the CRM's fields become events; everything has a default, which null restores."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"won_stages": ["closedwon", "48591"]}]})
+
+    accept_v1: bool | None = Field(default=None, description="HubSpot: accept v1 signatures where v3 is absent.")
+    won_stages: CrmValues | None = Field(default=None, description="HubSpot: ids of stages that are wins.")
+    lost_stages: CrmValues | None = Field(default=None, description="HubSpot: ids of stages that are losses.")
+    win_dated_by: Literal["close_date", "change"] | None = Field(
+        default=None, description="What dates a win or loss: the close date (Pipedrive: won time), or the change."
+    )
+    credit_owner: Literal["at_win", "corrected", "always"] | None = Field(
+        default=None, description="Whose a win is: the owner at it, corrected for some days, or always the present one."
+    )
+    credit_correction_days: int | None = Field(
+        default=None, ge=0, le=366, description="How long after a win a change of owner still moves it."
+    )
+    credit_roles: dict[Role, CrmField] | None = Field(
+        default=None, max_length=20, description="Further roles of a deal's events, each with the field of its person."
+    )
+    customer: list[Literal["company", "contact"]] | None = Field(
+        default=None, min_length=1, max_length=2, description="What is a deal's customer, the first that there is."
+    )
+    lead_object: Literal["lead", "contact"] | None = Field(
+        default=None, description="HubSpot: what is a lead: the lead object, or a contact in a lifecycle stage."
+    )
+    created_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a contact becomes a lead.")
+    qualified_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a lead is qualified.")
+    converted_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a lead is converted.")
+    meeting_held: Literal["ended", "completed"] | None = Field(
+        default=None, description="HubSpot: a meeting was held when it ended and did not fail, or only when completed."
+    )
+    completed_outcomes: CrmValues | None = Field(default=None, description="Outcomes of meetings that took place.")
+    not_held_outcomes: CrmValues | None = Field(default=None, description="Outcomes of meetings that did not.")
+    connected_outcomes: CrmValues | None = Field(default=None, description="Outcomes of calls that somebody answered.")
+    dispositions: dict[CrmValue, CrmValue] | None = Field(
+        default=None, max_length=200, description="HubSpot: the outcome that each call disposition means."
+    )
+    automated_sources: CrmValues | None = Field(default=None, description="HubSpot: change sources that are machines.")
+    activity_types: dict[CrmValue, Literal["call", "meeting", "email"]] | None = Field(
+        default=None, max_length=200, description="Pipedrive: what each type of activity counts as."
+    )
+    properties: dict[RecordObject, PropertiesFrom] | None = Field(
+        default=None, description="Properties of events, by the object of their record."
+    )
+
+
+class SourceCreate(Input):
+    """A system to connect."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "key": "hubspot",
+                    "name": "HubSpot of sales",
+                    "system": "hubspot",
+                    "account_id": "44556677",
+                    "secrets": ["hs-app-client-secret-0001"],
+                    "currency": "EUR",
+                }
+            ]
+        }
+    )
+
+    key: SourceKey
+    name: Name = Field(description="What people call it.")
+    system: System = Field(description="What is connected; `api` is a system that posts events itself.")
+    account_id: Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        default=None, description="The CRM's account: HubSpot's portal id, Pipedrive's company id. CRMs need it."
+    )
+    secrets: list[Secret] = Field(default=[], max_length=5, description="Secrets that prove deliveries, write-only.")
+    signed_url: SignedUrl | None = Field(
+        default=None, description="The address that signatures cover; null: `webhook_url`.", examples=[None]
+    )
+    currency: CurrencyCode | None = Field(default=None, description="Of amounts that come without one (S27).")
+    counts: list[Annotated[Text, StringConstraints(max_length=200)]] | None = Field(
+        default=None, max_length=100, description="Event types this source is authoritative for; null: all (S10)."
+    )
+    mapping: MappingConfig = Field(default_factory=MappingConfig, description="How fields become events.")
+
+
+class SourceUpdate(Input):
+    """What changes; absent fields stay. Another mapping or currency translates all records again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"mapping": {"won_stages": ["closedwon", "48591"]}}]})
+
+    name: Name | MISSING = Field(default=MISSING, description="What people call it.")
+    account_id: Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | MISSING = Field(
+        default=MISSING, description="The CRM's account."
+    )
+    signed_url: SignedUrl | MISSING | None = Field(default=MISSING, description="The address that signatures cover.")
+    currency: CurrencyCode | MISSING | None = Field(default=MISSING, description="Of amounts that come without one.")
+    counts: list[Annotated[Text, StringConstraints(max_length=200)]] | MISSING | None = Field(
+        default=MISSING, max_length=100, description="Event types this source is authoritative for; null: all."
+    )
+    mapping: MappingConfig | MISSING = Field(
+        default=MISSING, description="Absent fields stay, null restores a default."
+    )
+
+
+class SourceSecretCreate(Input):
+    """One more secret, beside those that are active: how one is replaced without losing deliveries."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"secret": "hs-app-client-secret-0002"}]})
+
+    secret: Secret
+
+
+class SourceSecret(Output):
+    """An active secret, without itself."""
+
+    id: UUID = Field(description="Names the secret when it is to be retired.")
+    created_at: datetime = Field(description="When it was added.")
+
+
+class Source(Output):
+    """A connected system."""
+
+    id: UUID = Field(description="Identifier of the source.")
+    key: str = Field(description="Short name, unique in the organization.", examples=["hubspot"])
+    name: str = Field(description="What people call it.", examples=["HubSpot of sales"])
+    system: str = Field(description="What is connected.", examples=["hubspot"])
+    account_id: str | None = Field(description="The CRM's account.", examples=["44556677"])
+    webhook_url: str | None = Field(description="Where the CRM is to post.", examples=["https://…/v1/hooks/…"])
+    signed_url: str | None = Field(description="The address that signatures are checked against.")
+    secrets: list[SourceSecret] = Field(description="Active secrets, without themselves.")
+    currency: str | None = Field(description="Of amounts that come without one.", examples=["EUR"])
+    counts: list[str] | None = Field(description="Event types this source is authoritative for; null: all.")
+    # Any: the configured mapping, of which only what differs from the defaults is stored.
+    mapping: dict[str, Any] = Field(description="The mapping as configured; what is absent has its default.")
+    created_at: datetime = Field(description="When it was connected.")
+    archived_at: datetime | None = Field(description="Since when nothing is accepted from it any more.")
+    version: int = Field(description="Grows with each change; it is the ETag.", examples=[1])
+
+
+class SourcePage(Page[Source]):
+    """A page of sources."""
+
+
+class ItemVerdict(Output):
+    """What became of one message of a delivery."""
+
+    kind: str = Field(description="What it says it is.", examples=["deal.propertyChange"])
+    verdict: Verdict = Field(description="What became of it.")
+    key: str = Field(description="The same for every repetition of the message.")
+    problem: str | None = Field(description="Why it could not be read.")
+
+
+class Delivery(Output):
+    """One authenticated webhook call, without its body."""
+
+    id: UUID = Field(description="Identifier of the delivery.")
+    source_id: UUID = Field(description="The source that posted it.")
+    received_at: datetime = Field(description="When it came, by the organization's clock.")
+    verdict: Verdict = Field(description="What became of it: `received` until it is translated.")
+    error: str | None = Field(description="The kind of failure, where it failed or could not be read.")
+    size: int = Field(description="Bytes of the body as it came.")
+    digest: str = Field(description="SHA-256 of the body as it came, in hexadecimal.")
+    processed_at: datetime | None = Field(description="When its translation was done.")
+
+
+class DeliveryDetail(Delivery):
+    """One authenticated webhook call."""
+
+    headers: dict[str, str] = Field(description="Harmless headers; signatures and passwords are never kept.")
+    # Any: the redacted body has the sender's own shape.
+    body: Any = Field(description="The body without names, addresses and texts of customers; null if unreadable.")
+    items: list[ItemVerdict] = Field(description="What became of each message.")
+
+
+class DeliveryPage(Page[Delivery]):
+    """A page of deliveries, the newest first."""
+
+
+class DeliveryQuery(PageQuery):
+    """Which deliveries."""
+
+    verdict: Verdict | None = Field(default=None, description="Only those with this verdict.")
+
+
+class FieldValue(Output):
+    """One value of a field, since when by the source's clock."""
+
+    value: str | bool | None = Field(description="The value; null where it was cleared.")
+    at: datetime = Field(description="Since when, by the source's clock.")
+    recorded_at: datetime = Field(description="When Paceline was told.")
+
+
+class Link(Output):
+    """Another object that a record is linked to, through merges."""
+
+    object: str = Field(description="What it is.", examples=["company"])
+    external_id: str = Field(description="Its id in the CRM.", examples=["7700001"])
+    is_primary: bool = Field(description="Whether it is the primary one of its kind.")
+    at: datetime = Field(description="Since when, by the source's clock.")
+
+
+class Record(Output):
+    """One CRM object, folded from deliveries."""
+
+    id: UUID = Field(description="Identifier of the record.")
+    source_id: UUID = Field(description="The source it belongs to.")
+    object: str = Field(description="What it is.", examples=["deal"])
+    external_id: str = Field(description="Its id in the CRM.", examples=["19200000001"])
+    label: str | None = Field(description="What people call it; never the name of a person.")
+    url: str | None = Field(description="Its page in the CRM.")
+    state: dict[str, str | bool | None] = Field(description="The latest value of each field that is kept.")
+    source_created_at: datetime | None = Field(description="When it was made, by the source's clock.")
+    is_deleted: bool = Field(description="Whether it was deleted, and not restored.")
+    merged_into: str | None = Field(description="The object that it was merged into.")
+    needs_fetch: bool = Field(description="Whether fields are missing without which no event can be made.")
+    updated_at: datetime = Field(description="When something new was told of it.")
+
+
+class RecordDetail(Record):
+    """One CRM object with its history and links."""
+
+    fields: dict[str, list[FieldValue]] = Field(description="The history of each field, the oldest value first.")
+    links: list[Link] = Field(description="What it is linked to now.")
+
+
+class RecordPage(Page[Record]):
+    """A page of records."""
+
+
+class RecordQuery(PageQuery):
+    """Which records."""
+
+    source_id: UUID | None = Field(default=None, description="Only those of this source.")
+    object: RecordObject | None = Field(default=None, description="Only those of this kind.")
+    external_id: Annotated[Text, StringConstraints(max_length=64)] | None = Field(
+        default=None, description="Only the object with this id in the CRM."
+    )
+    needs_fetch: bool | None = Field(default=None, description="Only those (not) in need of more fields.")

@@ -1,0 +1,96 @@
+"""Posting webhooks over HTTP as CRMs do, and waiting for their translation."""
+
+import base64
+import hmac
+import json
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from app.integrations.jobs import HANDLERS
+from app.worker import drain
+from tests.support import Api
+
+HUBSPOT_SECRET = "hs-app-client-secret-0001"
+PIPEDRIVE_SECRET = "pd-hook:s3cr3t-pd"
+PORTAL = "44556677"
+COMPANY = "8087566"
+
+
+class Connection:
+    """A source of an organization, and its CRM's way of posting to it."""
+
+    def __init__(self, api: Api, source: dict[str, Any]) -> None:
+        self.api = api
+        self.source = source
+        self.id: str = source["id"]
+
+    async def post(self, body: bytes, **signed: Any) -> httpx.Response:
+        """One call, signed as the system does."""
+        headers = self.headers(body, await self._now(), **signed)
+        return await self.api.world.caller(self.api.org_id, None).call(
+            "POST", f"/hooks/{self.id}", body, headers=headers
+        )
+
+    async def tell(self, *bodies: bytes) -> None:
+        """Post bodies that must be accepted, and translate them."""
+        for body in bodies:
+            answer = await self.post(body)
+            assert answer.status_code == 200, answer.text
+            assert answer.content == b""
+        await self.translate()
+
+    def headers(self, body: bytes, now: datetime, *, secret: str | None = None) -> dict[str, str]:
+        """What proves the body."""
+        if self.source["system"] == "pipedrive":
+            return {"Authorization": f"Basic {base64.b64encode((secret or PIPEDRIVE_SECRET).encode()).decode()}"}
+        ms = str(int(now.timestamp() * 1000))
+        message = b"POST" + self.source["signed_url"].encode() + body + ms.encode()
+        signature = base64.b64encode(hmac.digest((secret or HUBSPOT_SECRET).encode(), message, "sha256")).decode()
+        return {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": ms}
+
+    async def translate(self) -> int:
+        """Do all the work that is due."""
+        return await drain(self.api.world.worker_database, HANDLERS)
+
+    async def events(self, **params: Any) -> list[dict[str, Any]]:
+        """The events that stand, by external id."""
+        listed = await self.api.get("/events", limit=200, **params)
+        return sorted(listed["items"], key=lambda event: str(event["external_id"]))
+
+    async def event(self, external_id: str) -> dict[str, Any]:
+        """One event that stands."""
+        (found,) = [event for event in await self.events() if event["external_id"] == external_id]
+        return found
+
+    async def deliveries(self, **params: Any) -> list[dict[str, Any]]:
+        """The deliveries of the source, the newest first."""
+        listed: list[dict[str, Any]] = (await self.api.get(f"/sources/{self.id}/deliveries", **params))["items"]
+        return listed
+
+    async def last(self) -> dict[str, Any]:
+        """The newest delivery, whole."""
+        newest = (await self.deliveries())[0]
+        found: dict[str, Any] = await self.api.get(f"/sources/{self.id}/deliveries/{newest['id']}")
+        return found
+
+    async def _now(self) -> datetime:
+        return datetime.fromisoformat((await self.api.get("/me"))["now"])
+
+
+async def hubspot(api: Api, **more: Any) -> Connection:
+    """A connected HubSpot account."""
+    new = {"key": "hubspot", "name": "HubSpot", "system": "hubspot", "account_id": PORTAL, "secrets": [HUBSPOT_SECRET]}
+    return Connection(api, await api.post("/sources", {**new, **more}, expect=201))
+
+
+async def pipedrive(api: Api, **more: Any) -> Connection:
+    """A connected Pipedrive account."""
+    new = {"key": "pipedrive", "name": "P", "system": "pipedrive", "account_id": COMPANY, "secrets": [PIPEDRIVE_SECRET]}
+    return Connection(api, await api.post("/sources", {**new, **more}, expect=201))
+
+
+def body_of(message: Any) -> bytes:
+    """JSON as a CRM writes it."""
+    return json.dumps(message, separators=(",", ":")).encode()
