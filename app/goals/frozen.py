@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import rfc8785
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from app.core import clock
 from app.core.snapshots import Snapshots
@@ -47,6 +47,8 @@ def jsonable(value: object) -> JsonValue:
             return value.isoformat()
         case UUID():
             return str(value)
+        case BaseModel():  # by its fields: dumped, a figure would be the rounded number of an answer
+            return {key: jsonable(item) for key, item in value}
         case dict():
             return {str(key): jsonable(item) for key, item in value.items()}
         case list() | tuple():

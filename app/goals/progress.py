@@ -174,8 +174,7 @@ async def _frozen(session: AsyncSession, goal: Goal) -> schemas.Progress:
 
 def _content(progress: schemas.Progress, at: datetime) -> Content:
     progress.frozen_at = at
-    whole = progress.model_dump(exclude={"digest", "restated_since", "state"})
-    return {key: jsonable(value) for key, value in whole.items()}
+    return {key: jsonable(value) for key, value in progress if key not in {"digest", "restated_since", "state"}}
 
 
 def _total(answer: Answer) -> Cell:

@@ -211,3 +211,15 @@ async def test_a_closed_goal_keeps_its_figures_and_tells_of_restatements(api: Ap
     assert (await progress(api, goal, as_of="2026-08-06T08:00:00Z"))["actual"] == 9
     await api.post(f"/goals/{goal}/close", expect=409)
     await api.post(f"/goals/{goal}/targets", {"target": {"value": "9"}, "reason": "Cheat."}, expect=409)
+
+
+async def test_a_goal_whose_figures_are_no_whole_numbers_can_be_closed(api: Api) -> None:
+    """S19, S34: frozen to 15 significant digits, as answers are."""
+    await define(api, "calls_made")
+    goal = await goal_of(api, "9")
+    await post_events(api, happened("call.made", "2026-07-02T08:00:00Z", 4))
+    await api.set_clock("2026-08-04T08:00:00Z")
+    await api.post(f"/goals/{goal}/close", expect=200)
+    frozen = await progress(api, goal)
+    assert (frozen["actual"], frozen["attainment"], frozen["verdict"]) == (4, 0.444444444444444, "missed")
+    assert frozen["restated_since"] is False

@@ -1,0 +1,178 @@
+"""An organization that has one of everything that paths and examples name, made over the API when it is asked for."""
+
+import json
+from typing import Any
+
+from app.openapi.schemas import example_id
+from tests.contract.document import Operation, with_ids
+from tests.integrations.crm import HubSpotBatch
+from tests.integrations.posting import Connection, hubspot
+from tests.support import Api
+
+JULY_1 = 1782900000000  # a moment before the tests' noon, in milliseconds
+CALLS = {
+    "name": "Calls made",
+    "category": "team_performance",
+    "indicator": "leading",
+    "direction": "increase",
+    "unit": {"kind": "count"},
+    "measures": {"calls": {"aggregate": "count", "events": ["call.made"]}},
+    "formula": "calls",
+}
+
+
+class Furnished:
+    """Makes what is needed, once, with all that it needs itself."""
+
+    def __init__(self, api: Api, kpi: str = "calls_made") -> None:
+        self.api = api
+        self.kpi = kpi
+        self.ids: dict[str, str] = {}
+        self.connection: Connection | None = None
+
+    async def id(self, name: str) -> str:
+        """The identifier for a path parameter or placeholder of this name."""
+        if name not in self.ids:
+            self.ids[name] = str(await getattr(self, f"_{name}")())
+        return self.ids[name]
+
+    async def prepare(self, operation: Operation) -> None:
+        """Everything that the operation's path and examples name, in the state in which the operation is possible."""
+        if "calls_made" in json.dumps([body for _, body in operation.bodies]):
+            await self.id("key")
+        named = [name for name in MADE if example_id(name) in json.dumps([body for _, body in operation.bodies])]
+        for name in [*operation.path_ids, *named]:
+            await self.id(name)
+        match operation.id:
+            case "getReviewEvidence" | "acknowledgeReview" | "closeReview":
+                await self.api.post(f"/reviews/{await self.id('review_id')}/share")
+                if operation.id == "closeReview":
+                    await self.api.post(f"/reviews/{await self.id('review_id')}/acknowledge")
+            case "closeGoal":
+                await self.api.set_clock("2026-08-10T10:00:00Z")
+            case "postEvent":
+                await self._entry_id()
+
+    def path(self, operation: Operation, ids: dict[str, str] | None = None) -> str:
+        """The operation's path below /v1 with the identifiers put in."""
+        return operation.path.removeprefix("/v1").format(**{**self.ids, **(ids or {})})
+
+    def body(self, value: Any) -> Any:
+        """An example with identifiers that exist."""
+        return with_ids(value, self.ids)
+
+    async def everything(self) -> None:
+        """Two of each, so that lists have pages."""
+        for name in MADE:
+            await self.id(name)
+        post, ids = self.api.post, self.ids
+        member = (await post("/members", {"name": "Bo Lind"}))["id"]
+        await post("/teams", {"name": "South"})
+        await post("/teams", {"name": "West", "parent_id": ids["team_id"], "placed_from": "2026-02-01"})
+        await post(f"/teams/{ids['team_id']}/memberships", {"member_id": member})
+        south = (await post("/teams", {"name": "East"}))["id"]
+        for day in ("2026-02-01", "2026-03-01"):
+            await post(f"/teams/{ids['team_id']}/placements", {"parent_id": south, "valid_from": day})
+        await post(f"/members/{ids['member_id']}/assignments", {"valid_from": "2026-08-01"})
+        await post(
+            f"/identities/{ids['identity_id']}/mappings", {"member_id": ids["member_id"], "valid_from": "2026-08-01"}
+        )
+        await post("/calendars", {"name": "Sweden", "country": "SE"})
+        event = {"external_id": "call-1", "type": "call.made", "occurred_at": "2026-07-02T08:00:00Z"}
+        await post("/events", {**event, "version": 2, "occurred_at": "2026-07-02T09:00:00Z"})
+        await post("/events", {**event, "external_id": "call-2", "actor": {"id": "8000"}})
+        await self.api.put("/cloud-event-sources", {"uri": "https://telephony.example.com/us"})
+        await post("/kpis", {**CALLS, "key": f"{self.kpi}_2"})
+        await post(f"/kpis/{self.kpi}/versions", {key: CALLS[key] for key in _DEFINITION})
+        await post(f"/goals/{ids['goal_id']}/targets", {"target": {"value": "120"}, "reason": "Grown."})
+        await post("/goals", {**_goal(self.kpi), "name": "Calls in August", "period": "2026-08"})
+        await post("/reviews", {"member_id": member, "period": "2026-Q2", "kpis": [self.kpi]})
+
+    async def _member_id(self) -> str:
+        return await self._made("/members", {"name": "Ada Nowak", "email": "ada.n@example.com"})
+
+    async def _team_id(self) -> str:
+        return await self._made("/teams", {"name": "North"})
+
+    async def _parent_id(self) -> str:
+        return await self._made("/teams", {"name": "Europe"})
+
+    async def _membership_id(self) -> str:
+        path = f"/teams/{await self.id('team_id')}/memberships"
+        return await self._made(path, {"member_id": await self.id("member_id"), "valid_to": "2026-12-01"})
+
+    async def _assignment_id(self) -> str:
+        path = f"/members/{await self.id('member_id')}/assignments"
+        return await self._made(path, {"valid_from": "2025-01-01", "valid_to": "2026-01-01"})
+
+    async def _identity_id(self) -> str:
+        source_id = await self.id("api_source_id")
+        return await self._made("/identities", {"source_id": source_id, "external_id": "7000"})
+
+    async def _mapping_id(self) -> str:
+        path = f"/identities/{await self.id('identity_id')}/mappings"
+        return await self._made(path, {"member_id": await self.id("member_id"), "valid_to": "2026-08-01"})
+
+    async def _calendar_id(self) -> str:
+        return await self._made("/calendars", {"name": "Spain"})
+
+    async def _event_id(self) -> str:
+        event = {"external_id": "call-1", "type": "call.made", "occurred_at": "2026-07-02T08:00:00Z"}
+        return str((await self.api.post("/events", {**event, "version": 1, "actor": {"id": "7000"}}))["event_id"])
+
+    async def _entry_id(self) -> str:
+        entry = {"uri": "https://telephony.example.com/eu", "source": "api"}
+        return str((await self.api.put("/cloud-event-sources", entry))["id"])
+
+    async def _key(self) -> str:
+        await self.api.post("/kpis", {**CALLS, "key": self.kpi}, expect=201)
+        return self.kpi
+
+    async def _key_id(self) -> str:
+        return await self._made("/api-keys", {"name": "Spare", "role": "service", "scopes": ["events:read"]})
+
+    async def _goal_id(self) -> str:
+        return await self._made("/goals", _goal(await self.id("key")))
+
+    async def _review_id(self) -> str:
+        review = {"member_id": await self.id("member_id"), "period": "2026-Q2", "kpis": [await self.id("key")]}
+        return await self._made("/reviews", review)
+
+    async def _api_source_id(self) -> str:
+        return str((await self.api.get("/sources"))["items"][0]["id"])
+
+    async def _source_id(self) -> str:
+        self.connection = await hubspot(self.api, key="crm")
+        return self.connection.id
+
+    async def _delivery_id(self) -> str:
+        await self.id("source_id")
+        assert self.connection is not None
+        batch = HubSpotBatch().made("deal", 508, JULY_1).made("deal", 509, JULY_1)
+        await self.connection.tell(*batch.bodies())
+        return str((await self.connection.deliveries())[0]["id"])
+
+    async def _record_id(self) -> str:
+        await self.id("delivery_id")
+        return str((await self.api.get("/records"))["items"][0]["id"])
+
+    async def _secret_id(self) -> str:
+        path = f"/sources/{await self.id('source_id')}/secrets"
+        return await self._made(path, {"secret": "hs-app-client-secret-0009"})
+
+    async def _made(self, path: str, body: Any) -> str:
+        return str((await self.api.post(path, body, expect=201))["id"])
+
+
+MADE = [name.removeprefix("_") for name in vars(Furnished) if name.endswith("_id")] + ["key"]
+_DEFINITION = ("measures", "formula", "unit", "direction")
+
+
+def _goal(kpi: str) -> dict[str, Any]:
+    return {
+        "name": "Calls in July",
+        "owner": {"type": "organization"},
+        "kpi": kpi,
+        "period": "2026-07",
+        "target": {"value": "100"},
+    }
