@@ -65,6 +65,10 @@ class Mapping:
         fields = {told.field for told in self.properties.get(object, {}).values()}
         return frozenset(fields | set(self.credit_roles.values() if object == "deal" else ()))
 
+    def reads_more_than(self, earlier: "Mapping") -> bool:
+        """Whether this mapping reads fields that the earlier one did not: records do not have these yet."""
+        return any(self.extra_fields(kind) - earlier.extra_fields(kind) for kind in ("deal", *self.properties))
+
 
 # Any: configuration as it is stored, which the schema of sources has checked.
 def mapping_of(configured: Mapped[str, Any], time_zone: str) -> Mapping:

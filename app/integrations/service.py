@@ -17,7 +17,9 @@ from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, NotFound, ValidationFailed
 from app.events.sources import Source, SourceCounts, add_source
 from app.integrations import queries, schemas
+from app.integrations.mapping import mapping_of
 from app.integrations.models import SourceConnection, SourceDirectory, SourceSecret
+from app.integrations.retelling import RETELL
 from app.integrations.translation import REFOLD
 
 MOST_SECRETS = 5
@@ -178,37 +180,42 @@ async def update_source(
     if_match: str | None,
     base_url: str,
 ) -> schemas.Source:
-    """Change a source; another mapping or currency translates all of its records again, as a job."""
+    """Change a source; another mapping or currency translates all of its records again, as a job.
+
+    So does another account, or a mapping that reads more fields, with all of its stored deliveries.
+    """
     await clock.tick(session, who.org_id)
     source, connection, counts = await find_source(session, who.org_id, source_id, lock=True)
     etags.check(if_match, source.version)
     wanted = change.model_dump(mode="json", exclude_unset=True)
-    refolds = wanted.get("currency", source.currency) != source.currency
+    follows = REFOLD if wanted.get("currency", source.currency) != source.currency else None
     source.name, source.currency = wanted.get("name", source.name), wanted.get("currency", source.currency)
     source.version += 1
     if connection is not None:
-        refolds |= _change_connection(connection, wanted)
+        follows = _change_connection(connection, wanted) or follows
     elif {"mapping", "account_id", "signed_url"} & wanted.keys():
         raise ValidationFailed.at("", "A source of system api has no account, signed address or mapping.")
     if wanted.get("counts", counts) != counts:
         await _set_counts(session, who.org_id, source_id, wanted["counts"])
-    if refolds and connection is not None:
-        await jobs.enqueue(session, who.org_id, REFOLD, [{"source_id": str(source_id)}])
+    if follows and connection is not None:
+        await jobs.enqueue(session, who.org_id, follows, [{"source_id": str(source_id)}])
     _note(session, who, "update", source_id, wanted)
     await session.flush()  # the answer reads it back
     return await get_source(session, who.org_id, source_id, base_url)
 
 
-def _change_connection(connection: SourceConnection, wanted: dict[str, Any]) -> bool:
-    """Take over what is wanted; tells whether records must be translated again."""
-    connection.account_id = wanted.get("account_id", connection.account_id)
+def _change_connection(connection: SourceConnection, wanted: dict[str, Any]) -> str | None:
+    """Take over what is wanted; gives the job that makes the past follow, if it must."""
+    account, before = connection.account_id, connection.mapping
+    connection.account_id = wanted.get("account_id", account)
     connection.signed_url = wanted.get("signed_url", connection.signed_url)
-    changed = {**connection.mapping, **wanted.get("mapping", {})}
-    mapping = {name: value for name, value in changed.items() if value is not None}
-    is_other = mapping != connection.mapping
-    connection.mapping = mapping
+    changed = {**before, **wanted.get("mapping", {})}
+    connection.mapping = {name: value for name, value in changed.items() if value is not None}
     connection.version += 1
-    return is_other
+    reads_more = mapping_of(connection.mapping, "UTC").reads_more_than(mapping_of(before, "UTC"))
+    if reads_more or connection.account_id != account:
+        return RETELL
+    return REFOLD if connection.mapping != before else None
 
 
 async def _set_counts(session: AsyncSession, org_id: OrganizationId, source_id: UUID, counts: list[str] | None) -> None:

@@ -14,27 +14,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.service import get_organization
 from app.core import clock, jobs
 from app.core.db import OrganizationId
+from app.core.telemetry import log
 from app.events.bulk import among
-from app.events.facts import EventFacts
+from app.events.facts import EventFacts, fault_of
 from app.events.service import settle_derived
 from app.events.sources import Source
 from app.integrations import histories
 from app.integrations.adapters import ADAPTERS
 from app.integrations.adapters.base import Adapter, Item, Json, Unparseable
-from app.integrations.folding import CONTINUES, FieldChange, Key, LinkChange
+from app.integrations.folding import CONTINUES, ERASED, FieldChange, Key, LinkChange
 from app.integrations.mapping import Mapping as SourceMapping
 from app.integrations.mapping import mapping_of
 from app.integrations.models import CrmRecord, Delivery, SourceConnection
 from app.integrations.neighborhood import Learnt, around, dependents
 
 TRANSLATE = "translate-delivery"
+FORGET = "forget-in-deliveries"
 REFOLD = "refold-records"
 REFOLD_ALL = "refold-sources"
 REFOLD_ROWS = 500
 ACTIVITIES = frozenset({"call", "meeting", "email", "activity"})
 
 # The first of these that any message of a delivery has is the delivery's.
-_RANK = ("translated", "foreign_account", "unparseable", "ignored")
+_RANK = ("failed", "translated", "foreign_account", "unparseable", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,15 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a delivery; `body` is what could be read of one that was kept raw."""
+    """What a delivery says: its messages with their verdicts, each with the objects that it concerns.
+
+    `body` is what could be read of one that was kept raw; `error` says why nothing could.
+    """
 
     delivery: Delivery
-    verdict: str
-    error: str | None
-    items: list[dict[str, Any]]
+    items: list[tuple[dict[str, Any], frozenset[Key]]]
     body: Json
+    error: str | None = None
 
 
 @dataclass
@@ -69,10 +73,10 @@ class Read:
     links: list[LinkChange] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
 
-    def mentioned(self) -> set[Key]:
+    def mentioned(self) -> frozenset[Key]:
         """The objects that something is said about."""
         told = {(change.object, change.id) for change in self.fields}
-        return told | {end for link in self.links for end in link.ends}
+        return frozenset(told | {end for link in self.links for end in link.ends})
 
 
 async def connected(session: AsyncSession, org_id: OrganizationId, source_id: UUID) -> Connected:
@@ -109,6 +113,18 @@ async def translate(session: AsyncSession, org_id: OrganizationId, works: Sequen
 async def _translate(
     session: AsyncSession, org_id: OrganizationId, source_id: UUID, deliveries: Sequence[Delivery]
 ) -> None:
+    source, read, at = await read_locked(session, org_id, source_id, deliveries)
+    learnt = await learn(session, source, read, at)
+    touched = (
+        await dependents(session, org_id, source_id, learnt, ACTIVITIES) if learnt.records or learnt.pairs else set()
+    )
+    # What was mentioned is settled even if nothing new was learnt: an adapter that was mended may see more in it.
+    judge(read, await settle(session, source, touched | read.mentioned(), at), at)
+
+
+async def read_locked(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, deliveries: Sequence[Delivery]
+) -> tuple[Connected, Read, datetime]:
     """Read everything first; then the ledger's lock; then what decides anything (`design.md` section 3)."""
     source = await connected(session, org_id, source_id)
     read = _read(source, deliveries)
@@ -116,11 +132,7 @@ async def _translate(
     now = await connected(session, org_id, source_id)
     if now.version != source.version:
         source, read = now, _read(now, deliveries)
-    records = await histories.learn_fields(session, org_id, source_id, read.fields, at)
-    pairs = await histories.learn_links(session, org_id, source_id, read.links, at)
-    await _fold(session, source, records, pairs, read.mentioned(), at)
-    for judged in read.judged:
-        _judge(judged, at)
+    return source, read, at
 
 
 def _read(source: Connected, deliveries: Iterable[Delivery]) -> Read:
@@ -129,25 +141,17 @@ def _read(source: Connected, deliveries: Iterable[Delivery]) -> Read:
         try:
             body = delivery.body if delivery.raw is None else source.adapter.redact(delivery.raw, source.mapping)
         except Unparseable as problem:
-            read.judged.append(Judged(delivery, "unparseable", str(problem), [], None))
+            read.judged.append(Judged(delivery, [], None, str(problem)))
             continue
         items = [_read_item(source, item, read) for item in source.adapter.split(body)]
-        verdict = next((each for each in _RANK if any(item["verdict"] == each for item in items)), "ignored")
-        read.judged.append(Judged(delivery, verdict, None, items, body))
+        read.judged.append(Judged(delivery, items, body))
     return read
 
 
-def _judge(judged: Judged, at: datetime) -> None:
-    delivery = judged.delivery
-    delivery.verdict, delivery.error, delivery.items = judged.verdict, judged.error, judged.items
-    delivery.processed_at = at
-    if delivery.raw is not None and judged.body is not None:
-        delivery.body, delivery.raw = judged.body, None
-
-
-def _read_item(source: Connected, item: Item, read: Read) -> dict[str, Any]:
+def _read_item(source: Connected, item: Item, read: Read) -> tuple[dict[str, Any], frozenset[Key]]:
     """One message: a bad one has its own verdict, and never fails the rest."""
     verdict, problem = "ignored", item.problem
+    said = Read()
     if problem is None and item.account_id != source.account_id:
         verdict = "foreign_account"
     elif problem is None:
@@ -156,51 +160,85 @@ def _read_item(source: Connected, item: Item, read: Read) -> dict[str, Any]:
         except Unparseable as told:
             problem = str(told)
         else:
-            read.fields.extend(fields)
-            read.links.extend(links)
+            said = Read(list(fields), list(links))
             verdict = "translated" if fields or links else "ignored"
     if problem is not None:
         verdict = "unparseable"
-    return {"kind": item.kind, "verdict": verdict, "key": item.dedupe_key, "problem": problem}
+    read.fields.extend(said.fields)
+    read.links.extend(said.links)
+    return {"kind": item.kind, "verdict": verdict, "key": item.dedupe_key, "problem": problem}, said.mentioned()
 
 
-async def _fold(
-    session: AsyncSession,
-    source: Connected,
-    records: AbstractSet[Key],
-    pairs: AbstractSet[tuple[Key, Key]],
-    mentioned: AbstractSet[Key],
-    at: datetime,
-) -> None:
-    """Bring the states of what changed up to date, then settle all that was mentioned or depends on it.
-
-    What was mentioned is settled even if nothing new was learnt: an adapter that was mended may see more in it.
-    """
-    known = await histories.load(session, source.org_id, source.id, records)
-    await histories.erase(session, source.org_id, known)
+async def learn(session: AsyncSession, source: Connected, read: Read, at: datetime) -> Learnt:
+    """Add what was read to the histories, and bring the states of what changed up to date."""
+    org_id = source.org_id
+    records = await histories.learn_fields(session, org_id, source.id, read.fields, at)
+    pairs = await histories.learn_links(session, org_id, source.id, read.links, at)
+    known = await histories.load(session, org_id, source.id, records)
+    erased = await histories.erase(session, org_id, known)
     whole = known.changed() & records
     merged = {key for key in whole if known.stored[key][0] != known.records[key].merged_into}
     left = {(key[0], into) for key in merged if (into := known.stored[key][0])}
-    await histories.store_states(session, source.org_id, known, records, source.adapter, source.mapping, at)
-    learnt = Learnt(records, whole, merged | left, pairs)
-    touched = await dependents(session, source.org_id, source.id, learnt, ACTIVITIES) if records or pairs else set()
-    await settle(session, source, touched | mentioned, at)
+    await histories.store_states(session, org_id, known, records, source.adapter, source.mapping, at)
+    for judged in read.judged:
+        _keep(judged, source.adapter, erased)
+    if told := sorted(erased & {(change.object, change.id) for change in read.fields if change.field == ERASED}):
+        await jobs.enqueue(session, org_id, FORGET, [{"source_id": str(source.id), "objects": told}])
+    return Learnt(records, whole, merged | left, pairs)
 
 
-async def settle(session: AsyncSession, source: Connected, keys: Collection[Key], at: datetime) -> int:
-    """Make the events of these records what follows from them now; gives how many revisions that took."""
+def _keep(judged: Judged, adapter: Adapter, erased: Collection[Key]) -> None:
+    """Keep what could be read of a raw body, and of erased objects no values, however late they come."""
+    delivery = judged.delivery
+    if judged.body is not None and (delivery.raw is not None or erased):
+        delivery.body, delivery.raw = adapter.forget(judged.body, erased), None
+
+
+def judge(read: Read, refused: Mapping[Key, str], at: datetime) -> None:
+    """Tell on the deliveries what became of them; `refused` are the records whose events could not be written."""
+    for judged in read.judged:
+        delivery = judged.delivery
+        delivery.items = [_told(item, keys, refused) for item, keys in judged.items]
+        verdicts = {item["verdict"] for item in delivery.items}
+        found = next((each for each in _RANK if each in verdicts), "ignored")
+        delivery.verdict = found if judged.error is None else "unparseable"
+        problems = (item["problem"] for item in delivery.items if item["verdict"] == "failed")
+        delivery.error = judged.error or next(problems, None)
+        delivery.processed_at = at
+
+
+def _told(item: dict[str, Any], keys: AbstractSet[Key], refused: Mapping[Key, str]) -> dict[str, Any]:
+    problem = next((refused[key] for key in sorted(keys) if key in refused), None)
+    return item if problem is None else {**item, "verdict": "failed", "problem": problem}
+
+
+async def settle(session: AsyncSession, source: Connected, keys: Collection[Key], at: datetime) -> Mapping[Key, str]:
+    """Make the events of these records what follows from them now.
+
+    Gives the records whose events the ledger would refuse, each with the reason: what stands of these, stays.
+    """
     telling = {key for key in keys if key[0] != "company"}
     known = await histories.load(session, source.org_id, source.id, telling)
     continuing = [key for key, record in known.records.items() if record.text(CONTINUES)]
     await histories.store_states(session, source.org_id, known, continuing, source.adapter, source.mapping, at)
     network = await around(session, source.org_id, source.id, known.records)
-    desired: Mapping[str, Sequence[EventFacts]] = {
-        f"{object_}:{external_id}:": source.adapter.translate(record, network, source.mapping, source.key)
-        for (object_, external_id), record in known.records.items()
+    events = {
+        key: source.adapter.translate(record, network, source.mapping, source.key)
+        for key, record in known.records.items()
     }
-    if not desired:
-        return 0
-    return await settle_derived(session, org_id=source.org_id, source_id=source.id, desired=desired)
+    refused = {key: reason for key, facts in events.items() if (reason := _refusal(facts))}
+    for reason in refused.values():
+        log.warning("record-refused", org_id=str(source.org_id), source_id=str(source.id), reason=reason)
+    desired = {f"{key[0]}:{key[1]}:": facts for key, facts in events.items() if key not in refused}
+    if desired:
+        await settle_derived(session, org_id=source.org_id, source_id=source.id, desired=desired)
+    return refused
+
+
+def _refusal(facts: Iterable[EventFacts]) -> str | None:
+    """Why the ledger would refuse one of these; it names the field, never the value."""
+    faults = ((each.external_id, fault_of(each)) for each in facts)
+    return next((f"{told}: {fault.field} {fault.reason}" for told, fault in faults if fault), None)
 
 
 async def failed(session: AsyncSession, org_id: OrganizationId, work: jobs.Work, error: str) -> None:

@@ -15,6 +15,9 @@ from app.integrations.adapters.wire import epoch_ms
 from app.integrations.folding import CONTINUES, FieldChange, Key, LinkChange, Network, Record, Stamp
 from app.integrations.mapping import Mapping
 
+T = 1_783_900_000_000  # in July 2026
+DAY = 86_400_000
+
 HERE = Path(__file__).parent / "samples"
 INDEX: list[dict[str, Any]] = json.loads((HERE / "INDEX.json").read_text())
 VECTORS: list[dict[str, Any]] = json.loads((HERE / "vectors.json").read_text())
@@ -130,6 +133,12 @@ class HubSpotBatch:
     def bodies(self) -> list[bytes]:
         """The same, each event in a delivery of its own."""
         return [json.dumps([item]).encode() for item in self.items]
+
+
+def won(deal: int, at: int = T, owner: str = "910901") -> HubSpotBatch:
+    """A deal of 500 that is won a day after it was made."""
+    batch = HubSpotBatch().made("deal", deal, at).set("deal", deal, at, "hubspot_owner_id", owner)
+    return batch.set("deal", deal, at, "amount", "500").set("deal", deal, at + DAY, "dealstage", "closedwon")
 
 
 KINDS = {"deal": "0-3", "contact": "0-1", "company": "0-2", "lead": "0-136", "call": "0-48"}

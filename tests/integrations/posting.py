@@ -71,8 +71,11 @@ class Connection:
 
     async def last(self) -> dict[str, Any]:
         """The newest delivery, whole."""
-        newest = (await self.deliveries())[0]
-        found: dict[str, Any] = await self.api.get(f"/sources/{self.id}/deliveries/{newest['id']}")
+        return await self.delivery((await self.deliveries())[0]["id"])
+
+    async def delivery(self, delivery_id: str) -> dict[str, Any]:
+        """One delivery, whole."""
+        found: dict[str, Any] = await self.api.get(f"/sources/{self.id}/deliveries/{delivery_id}")
         return found
 
     async def _now(self) -> datetime:
@@ -94,3 +97,30 @@ async def pipedrive(api: Api, **more: Any) -> Connection:
 def body_of(message: Any) -> bytes:
     """JSON as a CRM writes it."""
     return json.dumps(message, separators=(",", ":")).encode()
+
+
+STANDING = (
+    "type",
+    "occurred_at",
+    "occurred_on",
+    "actor",
+    "credits",
+    "about",
+    "amount",
+    "properties",
+    "duration_seconds",
+)
+
+
+async def content(connection: Connection) -> dict[str, Any]:
+    """What stands in the ledger, without what depends on when it came."""
+    return {
+        event["external_id"]: {name: _without_ids(event[name]) for name in STANDING}
+        for event in await connection.events()
+    }
+
+
+def _without_ids(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_ids(each) for name, each in value.items() if name not in {"identity_id", "member_id"}}
+    return [_without_ids(each) for each in value] if isinstance(value, list) else value

@@ -9,6 +9,7 @@ import pytest
 
 from app.integrations.adapters.base import Unparseable
 from app.integrations.adapters.hubspot import HubSpot
+from app.integrations.adapters.personal import is_personal
 from app.integrations.mapping import CONNECTED, Mapping, PropertyFrom
 from tests.integrations.crm import HubSpotBatch, World, at_ms, body_of
 
@@ -279,6 +280,39 @@ def test_redaction_keeps_no_names_numbers_or_texts_and_loses_nothing_that_is_use
     assert adapter.redact(text.encode(), Mapping()) == once
     folded = [adapter.fold(item, Mapping()) for item in adapter.split(once)]
     assert sum(len(changes.fields) for changes in folded) == 5
+
+
+def test_values_of_deals_companies_and_leads_are_kept_before_any_mapping_reads_them() -> None:
+    batch = HubSpotBatch()
+    for kind in ("deal", "company", "0-136", "contact", "0-48"):
+        batch.set(kind, 7, T, "product", f"WMS of {kind}").set(kind, 7, T, "decision_maker_phone", "600")
+    batch.set("deal", 7, T, "region", "north", isSensitive=True).set("deal", 7, T, "dealname", "Rollout")
+    kept = HubSpot().redact(batch.body(), Mapping())
+    assert isinstance(kept, list)
+    values = [item["propertyValue"] for item in kept if isinstance(item, dict) and "propertyValue" in item]
+    assert values == ["WMS of deal", "WMS of company", "WMS of 0-136", "Rollout"]
+    later = Mapping(properties={"deal": {"product": PropertyFrom("product")}})
+    folded = [HubSpot().fold(item, later).fields for item in HubSpot().split(kept)]
+    assert [change.value for changes in folded for change in changes] == ["WMS of deal", "Rollout"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "firstname", "person_name", "cc_email", "workPhone", "mobilephone", "billing_address", "birthdate", "hs_ip",
+        "clientIP", "notes", "hs_body_text", "deal_description", "Subject", "text2", "bodyHtml",
+    ],
+)  # fmt: skip
+def test_a_field_that_is_personal_by_its_name_is_not_kept(field: str) -> None:
+    assert is_personal(field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["product", "region", "pipeline", "second_owner", "shipping_zone", "context", "subscription", "a1b2c3" * 6, ""],
+)
+def test_other_fields_are_not_personal(field: str) -> None:
+    assert not is_personal(field)
 
 
 @pytest.mark.parametrize(

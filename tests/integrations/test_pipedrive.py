@@ -183,16 +183,50 @@ def test_two_webhooks_that_tell_the_same_change_are_one() -> None:
     assert {field: record.history(field) for field in record.fields} == {f: same.history(f) for f in same.fields}
 
 
-def test_custom_fields_are_kept_only_where_the_mapping_reads_them() -> None:
+def test_custom_fields_become_properties_where_the_mapping_reads_them() -> None:
     deal = sample(2)
-    key = "a" * 40
+    region, options, user = "a" * 40, "b" * 40, "c" * 40
     deal["data"]["custom_fields"] = {
-        key: {"type": "varchar", "value": "north"},
-        "b" * 40: {"type": "varchar", "value": "x"},
+        region: {"type": "varchar", "value": "north"},
+        options: {"type": "set", "values": [{"id": 27}, {"id": 31}]},
+        user: {"type": "user", "id": 12415232},
     }
-    mapping = Mapping(properties={"deal": {"region": PropertyFrom(key)}})
-    assert events_of(deal, mapping=mapping)["deal:508:deal.won"].properties["region"] == "north"
-    assert "b" * 40 not in json.dumps(Pipedrive().redact(body(deal), mapping))
+    fields = {"region": PropertyFrom(region), "options": PropertyFrom(options)}
+    mapping = Mapping(properties={"deal": fields}, credit_roles={"overlay": user})
+    win = events_of(deal, mapping=mapping)["deal:508:deal.won"]
+    assert (win.properties["region"], win.properties["options"]) == ("north", "27,31")
+    assert [(credit.role, credit.person.external_id) for credit in win.credits] == [("overlay", "12415232")]
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_fields_of_deals_and_leads_are_kept_before_any_mapping_reads_them(number: int) -> None:
+    message = sample(number)
+    message["data"]["custom_fields"] = {
+        "a" * 40: {"type": "varchar", "value": "north"},
+        "b" * 40: {"type": "phone", "value": "+48 600 000 000"},
+        "c" * 40: {"type": "address", "value": "Long Street 1"},
+        "d" * 40: {"type": "text", "value": "he said that"},
+        "\x00": 1,
+    }
+    message["data"].update(channel="web", cc_email="jan@example.com", person_name="Jan")
+    adapter = Pipedrive()
+    once = adapter.redact(body(message), Mapping())
+    text = json.dumps(once)
+    assert "north" in text
+    assert "web" in text
+    assert not any(personal in text for personal in ("600", "Street", "he said", "jan@", "Jan", "\\u0000"))
+    (item,) = adapter.split(once)
+    assert "channel" not in {change.field for change in adapter.fold(item, Mapping()).fields}
+
+
+def test_of_people_and_activities_only_what_is_read_is_kept() -> None:
+    message = sample(7)
+    message["data"].update(custom_fields={"a" * 40: {"type": "varchar", "value": "north"}}, location="Long Street 1")
+    kept = Pipedrive().redact(body(message), Mapping())
+    assert isinstance(kept, dict)
+    assert isinstance(kept["data"], dict)
+    assert "north" not in json.dumps(kept)
+    assert not {"location", "subject", "public_description"} & kept["data"].keys()
 
 
 @pytest.mark.parametrize("told", [b"", b"[]", b"{}", b'{"meta": 1}', b"\xff", b'{"meta": {"x": NaN}}'])

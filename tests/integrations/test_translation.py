@@ -13,41 +13,9 @@ from app.integrations import translation
 from app.integrations.adapters import hubspot_events
 from app.integrations.jobs import HANDLERS
 from app.integrations.mapping import Mapping
-from tests.integrations.crm import HubSpotBatch, World, body_of, random_message
-from tests.integrations.posting import Connection, hubspot, pipedrive
+from tests.integrations.crm import DAY, HubSpotBatch, T, World, body_of, random_message, won
+from tests.integrations.posting import content, hubspot, pipedrive
 from tests.support import Api
-
-T = 1_783_900_000_000  # in July 2026
-DAY = 86_400_000
-
-
-def won(deal: int, at: int = T, owner: str = "910901") -> HubSpotBatch:
-    batch = HubSpotBatch().made("deal", deal, at).set("deal", deal, at, "hubspot_owner_id", owner)
-    return batch.set("deal", deal, at, "amount", "500").set("deal", deal, at + DAY, "dealstage", "closedwon")
-
-
-async def content(connection: Connection) -> dict[str, Any]:
-    """What stands in the ledger, without what depends on when it came."""
-    kept = (
-        "type",
-        "occurred_at",
-        "occurred_on",
-        "actor",
-        "credits",
-        "about",
-        "amount",
-        "properties",
-        "duration_seconds",
-    )
-    return {
-        event["external_id"]: {name: without_ids(event[name]) for name in kept} for event in await connection.events()
-    }
-
-
-def without_ids(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_ids(each) for name, each in value.items() if name not in {"identity_id", "member_id"}}
-    return [without_ids(each) for each in value] if isinstance(value, list) else value
 
 
 async def test_golden_11_stage_before_amount_is_one_win_of_500(api: Api) -> None:
@@ -254,7 +222,7 @@ async def test_one_poisoned_delivery_fails_alone_and_can_be_replayed(api: Api, m
     connection = await hubspot(api)
     good = translation.settle
 
-    async def break_on_deal_13(session: Any, source: Any, keys: Any, at: Any) -> int:
+    async def break_on_deal_13(session: Any, source: Any, keys: Any, at: Any) -> Any:
         if ("deal", "13") in keys:
             raise ZeroDivisionError("hs-app-client-secret-0001")
         return await good(session, source, keys, at)

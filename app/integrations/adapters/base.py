@@ -1,14 +1,14 @@
 """What every adapter speaks: requests and replies, items and their changes, and the interface itself."""
 
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Mapped
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol, TypeAlias
 
 from app.events.facts import EventFacts
-from app.integrations.folding import FieldChange, LinkChange, Network, Record
+from app.integrations.folding import FieldChange, Key, LinkChange, Network, Record
 from app.integrations.mapping import Mapping
 
 Json: TypeAlias = "str | int | Decimal | bool | list[Json] | dict[str, Json] | None"
@@ -79,10 +79,15 @@ class Adapter(Protocol):
         """Raise `NotAuthentic` unless one of the active secrets proves the request at `now`."""
 
     def redact(self, body: bytes, mapping: Mapping) -> Json:
-        """The body with only what is known to be needed: no names, addresses or texts of customers.
+        """The body without names, addresses or texts of customers.
 
-        Raises `Unparseable` when it is no such body at all.
+        Of deals, companies and leads all fields are kept that are not sensitive or personal, since a mapping
+        may read them later; of people and activities only those that are read now. Raises `Unparseable` when
+        it is no such body at all.
         """
+
+    def forget(self, redacted: Json, erased: Collection[Key]) -> Json:
+        """The redacted body without the values of objects that were erased for privacy."""
 
     def acknowledge(self, request: RawRequest) -> Reply:
         """What the system takes for success."""

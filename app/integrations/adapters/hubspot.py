@@ -7,14 +7,15 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Mapped
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.events.facts import EventFacts
 from app.integrations.adapters import hubspot_events, wire
 from app.integrations.adapters.base import Changes, Item, Json, NotAuthentic, RawRequest, Reply, Unparseable
 from app.integrations.adapters.hubspot_events import OWNER
+from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.translating import Translation
 from app.integrations.folding import (
     CONTINUES,
@@ -56,7 +57,7 @@ FIELDS: Mapped[str, frozenset[str]] = {
     "meeting": _ACTIVITY | {"hs_meeting_start_time", "hs_meeting_end_time", "hs_meeting_outcome"},
     "email": _ACTIVITY | {"hs_email_direction", "hs_email_status"},
 }
-"""What is kept of each object: no names of people, addresses, numbers or texts."""
+"""What is read of each object: no names of people, addresses, numbers or texts."""
 
 _KEPT = (
     "eventId", "subscriptionId", "portalId", "appId", "occurredAt", "subscriptionType", "eventType", "attemptNumber",
@@ -97,13 +98,17 @@ class HubSpot:
             raise NotAuthentic("no signature that is accepted")
 
     def redact(self, body: bytes, mapping: Mapping) -> Json:
-        """Each message with its known keys, and values only of properties that are needed."""
+        """Each message with its known keys; values of people's and activities' properties only if they are read."""
         parsed = wire.parse(body)
         if isinstance(parsed, dict):
             parsed = [parsed]
         if not isinstance(parsed, list):
             raise Unparseable("the body is no array of events")
         return [_redacted(item, mapping) if isinstance(item, dict) else None for item in parsed]
+
+    def forget(self, redacted: Json, erased: Collection[Key]) -> Json:
+        """Values only: that the properties changed, and when, stays."""
+        return [_forgotten(item, erased) for item in redacted] if isinstance(redacted, list) else redacted
 
     def acknowledge(self, request: RawRequest) -> Reply:
         """Any 2xx is success."""
@@ -119,14 +124,13 @@ class HubSpot:
 
     def fold(self, item: Item, mapping: Mapping) -> Changes:
         """A property, the making, deletion, restoration or merge of an object, or an association."""
-        kind, _, action = item.kind.partition(".")
+        action = item.kind.partition(".")[2]
         read = _ACTIONS.get(action)
         if read is None:
             return Changes()
         if action == "associationChange":
             return _association(item.payload)
-        object_type = _text(item.payload, "objectTypeId")
-        name = OBJECT_TYPES.get(object_type or "") if kind == "object" else kind
+        name = _object_of(item.payload)
         if name not in OBJECTS:
             return Changes()
         return Changes(fields=read(item.payload, name, mapping))
@@ -190,13 +194,30 @@ def _redacted(item: dict[str, Json], mapping: Mapping) -> Json:
     return kept
 
 
+def _forgotten(item: Json, erased: Collection[Key]) -> Json:
+    if not isinstance(item, dict) or (_object_of(item), str(item.get("objectId"))) not in erased:
+        return item
+    kept = {key: value for key, value in item.items() if key != "propertyValue"}
+    return kept if kept == item else {**kept, "redacted": True}
+
+
 def _is_kept(item: dict[str, Json], mapping: Mapping) -> bool:
-    name = item.get("propertyName")
+    """Whether the value is read, or may be by a later mapping."""
+    name = _text(item, "propertyName")
+    may_be_read = name is not None and _object_of(item) in BUSINESS and not is_personal(name)
+    return _is_read(item, mapping) or (may_be_read and item.get("isSensitive") is not True)
+
+
+def _is_read(item: dict[str, Json], mapping: Mapping) -> bool:
+    object_ = _object_of(item)
+    read = FIELDS.get(object_, frozenset()) | mapping.extra_fields(object_)
+    return item.get("isSensitive") is not True and item.get("propertyName") in read
+
+
+def _object_of(item: dict[str, Json]) -> str:
+    """What the message is about; empty for kinds of objects that are not kept."""
     kind, _, _ = (_text(item, "subscriptionType") or _text(item, "eventType") or "").partition(".")
-    object_ = OBJECT_TYPES.get(_text(item, "objectTypeId") or "", "") if kind == "object" else kind
-    return item.get("isSensitive") is not True and name in FIELDS.get(object_, frozenset()) | mapping.extra_fields(
-        object_
-    )
+    return OBJECT_TYPES.get(_text(item, "objectTypeId") or "", "") if kind == "object" else kind
 
 
 def _text(payload: dict[str, Json], key: str) -> str | None:
@@ -242,7 +263,7 @@ def _one(payload: dict[str, Json], name: str, field: str, value: Value) -> list[
 
 
 def _property(payload: dict[str, Json], name: str, mapping: Mapping) -> list[FieldChange]:
-    if not _is_kept(payload, mapping) or payload.get("redacted") is True or payload.get("propertyValue") == "REDACTED":
+    if not _is_read(payload, mapping) or payload.get("redacted") is True or payload.get("propertyValue") == "REDACTED":
         return []
     if isinstance(payload.get("propertyValue"), list | dict):
         raise Unparseable("propertyValue is no scalar")

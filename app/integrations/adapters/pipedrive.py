@@ -6,13 +6,15 @@ Each message is a snapshot of the object with its update time, and says which fi
 import base64
 import binascii
 import hmac
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Mapped
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from app.events.facts import EventFacts
 from app.integrations.adapters import pipedrive_events, wire
 from app.integrations.adapters.base import Changes, Item, Json, NotAuthentic, RawRequest, Reply, Unparseable
+from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.pipedrive_events import OWNER
 from app.integrations.adapters.translating import Translation
 from app.integrations.folding import (
@@ -45,7 +47,7 @@ FIELDS: Mapped[str, frozenset[str]] = {
     "company": frozenset({"name"}),
     "contact": frozenset(),
 }  # fmt: skip
-"""What is kept of each object: no names of people, addresses, subjects or notes."""
+"""What is read of each object: no names of people, addresses, subjects or notes."""
 
 LINKS: Mapped[str, Mapped[str, str]] = {
     "deal": {"org_id": "company", "person_id": "contact", "origin_id": "lead"},
@@ -61,7 +63,9 @@ _META = (
     "action", "entity", "entity_id", "object", "id", "company_id", "timestamp", "timestamp_micro", "version", "attempt",
     "webhook_id", "change_source", "is_bulk_edit", "is_bulk_update", "merged_to_id", "merged_from_id", "correlation_id",
 )  # fmt: skip
-_PARTS = ("amount", "currency", "value", "type", "timezone_id")
+_PARTS = ("amount", "currency", "value", "type", "timezone_id", "id", "values")
+_MOST_OPTIONS = 100
+_PERSONAL_TYPES = frozenset({"address", "phone", "text"})
 
 
 class Pipedrive:
@@ -86,7 +90,7 @@ class Pipedrive:
             raise NotAuthentic("no active secret is this user and password")
 
     def redact(self, body: bytes, mapping: Mapping) -> Json:
-        """The envelope, and of the object only fields that are needed."""
+        """The envelope and the object; of people and activities only fields that are read."""
         parsed = wire.parse(body)
         meta = parsed.get("meta") if isinstance(parsed, dict) else None
         if not isinstance(parsed, dict) or not isinstance(meta, dict):
@@ -98,6 +102,10 @@ class Pipedrive:
             if part in parsed:
                 kept[part] = _redacted(parsed[part], kind, mapping)
         return kept
+
+    def forget(self, redacted: Json, erased: Collection[Key]) -> Json:
+        """Pipedrive tells no erasures."""
+        return redacted
 
     def acknowledge(self, request: RawRequest) -> Reply:
         """Any 2xx is success."""
@@ -140,19 +148,37 @@ class Pipedrive:
 def _redacted(told: Json, kind: str, mapping: Mapping) -> Json:
     if not isinstance(told, dict):
         return None
-    wanted = FIELDS.get(kind, frozenset()) | set(LINKS.get(kind, ())) | _ALWAYS | mapping.extra_fields(kind)
-    kept = {key: _shallow(value) for key, value in told.items() if key in wanted}
-    custom = told.get("custom_fields")
-    if isinstance(custom, dict):
-        kept["custom_fields"] = {
-            key: _shallow(custom[key]) for key in sorted(mapping.extra_fields(kind)) if key in custom
-        }
+    read = FIELDS.get(kind, frozenset()) | set(LINKS.get(kind, ())) | _ALWAYS | mapping.extra_fields(kind)
+    kept = _kept(told, kind, read)
+    if isinstance(custom := told.get("custom_fields"), dict):
+        kept["custom_fields"] = _kept(custom, kind, read)
     return kept
+
+
+def _kept(told: dict[str, Json], kind: str, read: AbstractSet[str]) -> dict[str, Json]:
+    """The fields that are read, or may be by a later mapping."""
+    return {
+        wire.storable(field): _shallow(value)
+        for field, value in told.items()
+        if field in read or (kind in BUSINESS and not _is_personal(field, value))
+    }
+
+
+def _is_personal(field: str, value: Json) -> bool:
+    """By its name; the names of custom fields are hashes, but they tell their type."""
+    return is_personal(field) or (isinstance(value, dict) and value.get("type") in _PERSONAL_TYPES)
 
 
 def _shallow(value: Json) -> Json:
     if isinstance(value, dict):
-        return {part: wire.scalar(value[part]) for part in _PARTS if part in value}
+        return {part: _flat(value[part]) for part in _PARTS if part in value}
+    return _flat(value)
+
+
+def _flat(value: Json) -> Json:
+    """A scalar, or of a list of options the scalars or ids."""
+    if isinstance(value, list):
+        return [wire.scalar(each.get("id") if isinstance(each, dict) else each) for each in value[:_MOST_OPTIONS]]
     return wire.scalar(value)
 
 
@@ -305,7 +331,9 @@ def _values(data: dict[str, Json], kind: str, mapping: Mapping) -> dict[str, Val
 
 def _value(field: str, value: Json) -> Value:
     if isinstance(value, dict):
-        value = value.get("value", value.get("id"))
+        value = value.get("value", value.get("id", value.get("values")))
+    if isinstance(value, list):
+        value = ",".join(text for each in value if isinstance(text := wire.value_of(each), str))
     if field == "done":
         return value in (True, 1, "1", "true")
     return wire.value_of(value)
