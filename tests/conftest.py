@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -12,18 +13,20 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from hypothesis import settings as settings_of_searches
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import event
 
-from app.core import rowsecurity
 from app.core.db import Database, make_engine
 from app.core.embedded import UNSAFE_BUT_FAST, EmbeddedPostgres
 from app.core.roles import DatabaseUrls, bootstrap, new_passwords, urls
 from app.core.settings import Settings
 from app.main import create_app
-from app.models import metadata
+from app.supervisor import migrate
+from tests.migrations.sql_rules import findings
 from tests.support import Api, World
 
 TEMPLATE = "paceline_template"
+UNCONFINED = "core/test_isolation.py"
+"""Tests that name no organization on purpose: row security has to hold without."""
 
 settings_of_searches.register_profile("short", max_examples=25)
 settings_of_searches.register_profile("long", max_examples=1000)
@@ -37,24 +40,16 @@ class Server:
         self.directory = Path(tempfile.mkdtemp(prefix="paceline-tests-"))
         self.postgres = EmbeddedPostgres(self.directory, settings={**UNSAFE_BUT_FAST, "max_connections": "200"})
         self.address = {"superuser": self.postgres.start(), "passwords": new_passwords()}
-        asyncio.run(_make_template(self.address))
+        _make_template(self.address)
 
     def stop(self) -> None:
         self.postgres.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-async def _make_template(address: dict[str, Any]) -> None:
-    made = await bootstrap(address["superuser"], TEMPLATE, address["passwords"])
-    engine = create_async_engine(made.owner.replace("postgresql://", "postgresql+asyncpg://"))
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-        for table in rowsecurity.tenant_tables(metadata):
-            column = "id" if table.name == "organization" else "org_id"
-            for statement in rowsecurity.statements(table.name, column=column, is_due_list=table.name == "job"):
-                await connection.exec_driver_sql(statement)
-        await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
-    await engine.dispose()
+def _make_template(address: dict[str, Any]) -> None:
+    made = asyncio.run(bootstrap(address["superuser"], TEMPLATE, address["passwords"]))
+    migrate(made.owner)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -114,6 +109,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The running application."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
+        _watch(app.state.database)
         yield app
 
 
@@ -122,8 +118,20 @@ async def worker_database(settings: Settings) -> AsyncIterator[Database]:
     """Connections of the worker's role."""
     assert settings.worker_database_url is not None
     engine = make_engine(settings.worker_database_url, pool_size=5, statement_timeout_ms=60_000, lock_timeout_ms=30_000)
-    yield Database(engine)
+    database = Database(engine)
+    _watch(database)
+    yield database
     await engine.dispose()
+
+
+def _watch(database: Database) -> None:
+    """Hold every statement that is executed to the rules of Citus: plain PostgreSQL accepts all of them."""
+
+    def check(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if UNCONFINED not in os.environ.get("PYTEST_CURRENT_TEST", ""):
+            assert not findings(statement), f"{findings(statement)}: {statement}"
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", check)
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 
 async def history(api: Api, key: str, known_at: str) -> KpiHistory:
-    async with api.world.database.read(api.org_id) as session:  # type: ignore[arg-type]
-        return (await service.load_kpis(session, api.org_id, [key], datetime.fromisoformat(known_at)))[key]  # type: ignore[arg-type]
+    async with api.world.database.read(api.org_id) as session:
+        return (await service.load_kpis(session, api.org_id, [key], datetime.fromisoformat(known_at)))[key]
 
 
 async def test_a_kpi_is_defined_and_read_back(api: Api) -> None:
