@@ -9,8 +9,10 @@ from app.core.db import Database, OrganizationId
 from app.core.jobs import Handler, Handlers
 from app.core.telemetry import JOBS, log
 
-# Work comes in bursts: the pause grows from the first to the second while there is none.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+# Work comes in bursts, and many jobs cost little more than one: after a round that did few, wait for more; while there
+# are none the pause grows.
+MANY = 50
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.08, 0.5
 
 
 async def run(database: Database, handlers: Handlers, stop: asyncio.Event) -> None:
@@ -22,11 +24,9 @@ async def run(database: Database, handlers: Handlers, stop: asyncio.Event) -> No
         except (DBAPIError, OSError) as error:
             log.warning("worker-waits", error=type(error).__name__)
             done, pause = 0, LONGEST_PAUSE
-        if done:
-            pause = SHORTEST_PAUSE
-        else:
+        if done < MANY:
+            pause = SHORTEST_PAUSE if done else min(pause * 1.5, LONGEST_PAUSE)
             await _pause(stop, pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """Configuration, read once from the environment (`PACELINE_…`)."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,7 +23,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     manual_clock: bool = Field(False, description="Allows an organization to set its own clock: tests and demos.")
-    log_level: str = Field("INFO", description="Lowest level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Lowest level that is logged."
+    )
 
     pool_size: int = Field(10, ge=1, description="Connections a process keeps open.")
     statement_timeout_ms: int = Field(15_000, ge=1, description="Longest a statement may run.")

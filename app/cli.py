@@ -1,0 +1,304 @@
+"""The commands: `paceline demo | serve | worker | migrate | bootstrap | openapi | organization create`."""
+
+import argparse
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from app.core.roles import APP_ROLE, OWNER_ROLE, ROLES, bootstrap
+from app.core.rowsecurity import WORKER_ROLE
+from app.core.schemas import CurrencyCode, Name, TimeZoneName
+from app.core.settings import Settings
+from app.core.telemetry import configure_logging
+from app.core.unprivileged import EmbeddedPostgresError
+from app.supervisor import (
+    ServiceEnded,
+    address,
+    embedded_database,
+    listen,
+    migrate,
+    service,
+    supervise,
+    whole_service,
+)
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "openapi" / "openapi.json"
+GRACE_SECONDS = 10
+
+
+class Refusal(Exception):  # noqa: N818 - what the user is told, not an error of ours
+    """A command cannot be carried out; the message says what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings()
+        code: int = options.run(options, settings) or 0
+    except ValidationError as error:
+        _say(_wrong_settings(error))
+        return 2
+    except (Refusal, EmbeddedPostgresError) as error:
+        _say(str(error))
+        return 1
+    except ServiceEnded as error:
+        _say(str(error))
+        return error.code if error.code > 0 else 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="paceline", description="Sales performance as a service.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="the service on demo data, with its own PostgreSQL")
+    demo.set_defaults(run=_demo)
+    serve = commands.add_parser(
+        "serve", help="serve requests; without PACELINE_DATABASE_URL also PostgreSQL and a worker"
+    )
+    serve.set_defaults(run=_serve)
+    for command in (demo, serve):
+        command.add_argument("--host", help="address to listen on (PACELINE_HOST)")
+        command.add_argument("--port", type=_port, help="port to listen on (PACELINE_PORT); 0 takes a free one")
+    serve.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that serve requests")
+    serve.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # an inherited socket: how the supervisor starts us
+
+    commands.add_parser("worker", help="do what is due later").set_defaults(run=_worker)
+    commands.add_parser("migrate", help="bring the tables up to this version").set_defaults(run=_migrate)
+    commands.add_parser("bootstrap", help="make the three roles and the database").set_defaults(run=_bootstrap)
+
+    openapi = commands.add_parser("openapi", help="write openapi/openapi.json")
+    openapi.add_argument("--check", action="store_true", help="write nothing; fail if the file is not up to date")
+    openapi.set_defaults(run=_openapi)
+
+    organization = commands.add_parser("organization", help="organizations").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = organization.add_parser("create", help="make an organization, and print its first API key")
+    create.add_argument("name", metavar="NAME", type=_checked(Name))
+    create.add_argument("--time-zone", type=_checked(TimeZoneName), default="UTC", help="IANA zone, Europe/Warsaw")
+    create.add_argument("--currency", type=_checked(CurrencyCode), default="EUR", help="ISO 4217 code of results")
+    create.set_defaults(run=_create_organization)
+    return parser
+
+
+def _checked(type_: Any) -> Any:  # Annotated types are no classes
+    adapter: TypeAdapter[str] = TypeAdapter(type_)
+
+    def check(text: str) -> str:
+        try:
+            return adapter.validate_python(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}: {error.errors()[0]['msg']}") from None
+
+    return check
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _demo(options: argparse.Namespace, settings: Settings) -> None:
+    from app.demo.api import DemoFailed
+    from app.demo.run import run
+
+    configure_logging("WARNING")
+    with _listen(options, settings) as listener:
+        try:
+            run(_reached_at(settings, listener), listener)
+        except DemoFailed as error:
+            raise Refusal(f"The demo failed: {error}") from error
+
+
+def _serve(options: argparse.Namespace, settings: Settings) -> None:
+    """One process serves by itself; several, or one without a database, are children of this one."""
+    configure_logging(settings.log_level)
+    if options.fd is not None:
+        _serve_requests(settings, socket.socket(fileno=options.fd))
+        return
+    with _listen(options, settings) as listener:
+        settings = _reached_at(settings, listener)
+        if settings.database_url is None:
+            with embedded_database(settings) as (server, urls):
+                _say(f"Serving on {address(listener)}/docs")
+                asyncio.run(supervise(whole_service(settings, listener, urls, options.workers), server=server))
+        elif options.workers > 1:
+            asyncio.run(supervise(service(settings, listener, settings.database_url, options.workers)))
+        else:
+            _serve_requests(settings, listener)
+
+
+def _serve_requests(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn
+
+    from app.main import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # requests are logged by the application, with their ids
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(options: argparse.Namespace, settings: Settings) -> socket.socket:
+    host = settings.host if options.host is None else options.host
+    port = settings.port if options.port is None else options.port
+    try:
+        return listen(host, port)
+    except OSError as error:
+        raise Refusal(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. "
+            "Choose another by --port or PACELINE_PORT; 0 takes a free one."
+        ) from error
+
+
+def _reached_at(settings: Settings, listener: socket.socket) -> Settings:
+    """Unless the public address was configured it is where the socket is: signatures of webhooks cover it."""
+    if "public_base_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"public_base_url": address(listener)})
+
+
+def _worker(options: argparse.Namespace, settings: Settings) -> None:
+    import uvloop
+
+    configure_logging(settings.log_level)
+    url = _needed(settings.worker_database_url, "PACELINE_WORKER_DATABASE_URL")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings, url))
+
+
+async def _work(settings: Settings, url: str) -> None:
+    from app.integrations.jobs import HANDLERS
+    from app.main import open_database
+    from app.worker import run
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = open_database(settings, url)
+    try:
+        await run(database, HANDLERS, stop)
+    finally:
+        await database.close()
+
+
+def _migrate(options: argparse.Namespace, settings: Settings) -> None:
+    configure_logging(settings.log_level)
+    try:
+        migrate(_needed(settings.owner_database_url, "PACELINE_OWNER_DATABASE_URL"))
+    except (DBAPIError, OSError) as error:
+        raise Refusal(f"The database could not be migrated: {error}") from error
+
+
+def _bootstrap(options: argparse.Namespace, settings: Settings) -> None:
+    import asyncpg
+
+    secret = settings.superuser_database_url
+    url = _needed(secret.get_secret_value() if secret else None, "PACELINE_SUPERUSER_DATABASE_URL")
+    database, passwords = _roles_of(settings)
+    try:
+        asyncio.run(bootstrap(url, database, passwords))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise Refusal(f"The roles and the database could not be made: {error}") from error
+    _say(f"The database {database} and the roles {', '.join(ROLES)} are there.")
+
+
+def _roles_of(settings: Settings) -> tuple[str, dict[str, str]]:
+    """The name of the database and each role's password, as the roles' URLs say."""
+    urls = {
+        OWNER_ROLE: ("PACELINE_OWNER_DATABASE_URL", settings.owner_database_url),
+        APP_ROLE: ("PACELINE_DATABASE_URL", settings.database_url),
+        WORKER_ROLE: ("PACELINE_WORKER_DATABASE_URL", settings.worker_database_url),
+    }
+    databases, passwords = set(), {}
+    for role, (variable, url) in urls.items():
+        parts = urlsplit(_needed(url, variable))
+        if parts.username != role or not parts.password or not parts.path.strip("/"):
+            raise Refusal(f"{variable} must read postgresql://{role}:PASSWORD@HOST:PORT/DATABASE.")
+        databases.add(unquote(parts.path.strip("/")))
+        passwords[role] = unquote(parts.password)
+    if len(databases) > 1:
+        raise Refusal(f"The three roles' URLs name different databases: {', '.join(sorted(databases))}.")
+    return databases.pop(), passwords
+
+
+def _openapi(options: argparse.Namespace, settings: Settings) -> int:
+    from app.main import create_app
+
+    document = json.dumps(create_app(settings).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    if not options.check:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_text(document, encoding="utf-8")
+    elif not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != document:
+        _say(f"{DOCUMENT.parent.name}/{DOCUMENT.name} is not what the code says: run `python3 -m app openapi`.")
+        return 1
+    return 0
+
+
+def _create_organization(options: argparse.Namespace, settings: Settings) -> None:
+    """In the database of the app's URL, else in the embedded one, whether that is being served or not."""
+    if settings.database_url is not None:
+        made = asyncio.run(_organization(options, settings, settings.database_url))
+    else:
+        with embedded_database(settings) as (_, urls):
+            made = asyncio.run(_organization(options, settings, urls.app))
+    print(f"organization {made[0]}\nAPI key {made[1]}")
+
+
+async def _organization(options: argparse.Namespace, settings: Settings, url: str) -> tuple[UUID, str]:
+    from app.main import open_database
+    from app.onboarding import create_organization
+
+    database = open_database(settings, url)
+    try:
+        return await create_organization(database, options.name, time_zone=options.time_zone, currency=options.currency)
+    except (DBAPIError, OSError) as error:
+        raise Refusal(f"The organization could not be made: {error}") from error
+    finally:
+        await database.close()
+
+
+def _needed(value: str | None, variable: str) -> str:
+    if not value:
+        raise Refusal(f"{variable} is not set.")
+    return value
+
+
+def _wrong_settings(error: ValidationError) -> str:
+    wrong = [f"PACELINE_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+    return "Wrong settings. " + " ".join(wrong)
+
+
+def _say(what: str) -> None:
+    print(f"paceline: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
