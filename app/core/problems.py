@@ -189,6 +189,8 @@ def from_database(error: DBAPIError) -> Problem:
         return Conflict("Somebody else changed the same thing at the same moment. Read it again and retry.")
     if state == "23503":
         return Conflict("Something that this refers to does not exist any more, or is still in use.")
+    if state in {"22003", "22008", "22021"}:  # what a schema let through that no column or sum can hold
+        return ValidationFailed("A value in the request is too large, too far in time, or not valid text.")
     if state[:2] in {"08", "57"}:
         return Unavailable("The database does not answer right now. Try again in a moment.")
     raise error

@@ -32,9 +32,9 @@ class Scale:
 
     first_day: date = date(2026, 1, 5)
     last_day: date = date(2026, 7, 3)
-    leads_a_day: float = 7.0
-    new_deals_a_day: float = 2.3
-    calls_a_day: float = 0.56
+    leads_a_day: float = 6.4
+    new_deals_a_day: float = 2.2
+    calls_a_day: float = 0.4
     seed: int = 20260105
 
     def workdays(self) -> list[date]:

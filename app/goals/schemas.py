@@ -148,7 +148,7 @@ class GoalFilters(PageQuery):
 
     owner_type: OwnerType | None = Field(default=None, description="Only goals of this kind of owner.")
     owner_id: UUID | None = Field(default=None, description="Only goals of this team or member.")
-    kpi: str | None = Field(default=None, max_length=100, description="Only goals on this KPI.")
+    kpi: Text | None = Field(default=None, max_length=100, description="Only goals on this KPI.")
     state: State | None = Field(default=None, description="Only goals in this state.")
     on: Day | None = Field(default=None, description="Only goals whose period includes this day.")
 

@@ -63,9 +63,9 @@ def test_a_seed_always_tells_the_same_story() -> None:
 def test_the_whole_story_is_of_the_size_that_the_demo_promises() -> None:
     whole = whole_story(Scale())
     assert len(MEMBERS) == 25
-    assert 800 <= len(whole.leads) <= 1000
-    assert 450 <= len(whole.deals) <= 600
-    assert 6000 <= sum(a.at <= whole.scale.ends_at for a in whole.activities) <= 9500
+    assert 700 <= len(whole.leads) <= 900
+    assert 430 <= len(whole.deals) <= 550
+    assert 5000 <= sum(a.at <= whole.scale.ends_at for a in whole.activities) <= 7000
     assert whole.workdays[0] == date(2026, 1, 5)
     assert whole.workdays[-1] == date(2026, 7, 3)
     assert not {date(2026, 1, 6), date(2026, 4, 6), date(2026, 5, 1), date(2026, 6, 4)} & set(whole.workdays)
