@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.roles import APP_ROLE, OWNER_ROLE, ROLES, bootstrap
 from app.core.rowsecurity import WORKER_ROLE
-from app.core.schemas import CurrencyCode, Name, TimeZoneName
+from app.core.schemas import CurrencyCode, Instant, Name, TimeZoneName
 from app.core.settings import Settings
 from app.core.telemetry import configure_logging
 from app.core.unprivileged import EmbeddedPostgresError
@@ -34,6 +35,8 @@ from app.supervisor import (
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "openapi" / "openapi.json"
 GRACE_SECONDS = 10
+# Where clocks may be set by hand an organization has always been there, so that any past can be tested.
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Refusal(Exception):  # noqa: N818 - what the user is told, not an error of ours
@@ -89,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("name", metavar="NAME", type=_checked(Name))
     create.add_argument("--time-zone", type=_checked(TimeZoneName), default="UTC", help="IANA zone, Europe/Warsaw")
     create.add_argument("--currency", type=_checked(CurrencyCode), default="EUR", help="ISO 4217 code of results")
+    create.add_argument(
+        "--now", type=_checked(Instant), help="a clock of its own, for tests; needs PACELINE_MANUAL_CLOCK"
+    )
     create.set_defaults(run=_create_organization)
     return parser
 
@@ -264,6 +270,8 @@ def _openapi(options: argparse.Namespace, settings: Settings) -> int:
 
 def _create_organization(options: argparse.Namespace, settings: Settings) -> None:
     """In the database of the app's URL, else in the embedded one, whether that is being served or not."""
+    if options.now is not None and not settings.manual_clock:
+        raise Refusal("An organization has a clock of its own only where PACELINE_MANUAL_CLOCK=true allows it.")
     if settings.database_url is not None:
         made = asyncio.run(_organization(options, settings, settings.database_url))
     else:
@@ -278,7 +286,14 @@ async def _organization(options: argparse.Namespace, settings: Settings, url: st
 
     database = open_database(settings, url)
     try:
-        return await create_organization(database, options.name, time_zone=options.time_zone, currency=options.currency)
+        return await create_organization(
+            database,
+            options.name,
+            time_zone=options.time_zone,
+            currency=options.currency,
+            now=options.now,
+            recorded_from=EVER if settings.manual_clock else None,
+        )
     except (DBAPIError, OSError) as error:
         raise Refusal(f"The organization could not be made: {error}") from error
     finally:

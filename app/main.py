@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     handlers.install(app)
     app.include_router(routers())
     _add_operations(app)
-    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes, request_seconds=settings.request_seconds)
     openapi.install(app)
     return app
 

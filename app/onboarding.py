@@ -15,10 +15,12 @@ async def create_organization(
     currency: str = "EUR",
     week_starts_on: int = 0,
     now: datetime | None = None,
+    recorded_from: datetime | None = None,
 ) -> tuple[OrganizationId, str]:
     """A new organization's id and the token of its first key, an admin's, which is shown only here.
 
-    `now` gives it a clock of its own from the start.
+    `now` gives it a clock of its own from the start; `recorded_from` is when it shall have been recorded,
+    so that its clock can later be set to any instant after that.
     """
     return await accounts.create_organization(
         database,
@@ -27,5 +29,6 @@ async def create_organization(
         currency=currency,
         week_starts_on=week_starts_on,
         now=now,
+        recorded_from=recorded_from,
         also=(add_api_source,),
     )

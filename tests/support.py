@@ -96,6 +96,7 @@ class World:
         currency: str = "EUR",
         week_starts_on: int = 0,
         now: datetime | None = NOON,
+        recorded_from: datetime | None = None,
     ) -> Api:
         """A new organization's admin; `now` is its manual clock, None the real one."""
         org_id, token = await create_organization(
@@ -105,6 +106,7 @@ class World:
             currency=currency,
             week_starts_on=week_starts_on,
             now=now,
+            recorded_from=recorded_from,
         )
         return self.caller(org_id, token)
 

@@ -115,6 +115,10 @@ def test_production_goes_step_by_step_each_with_its_own_url(production: dict[str
     token = re.search(r"API key (\S+)", created.stdout)
     assert token is not None
 
+    past = ("organization", "create", "Past", "--now", "2026-01-05T08:00:00Z")
+    assert paceline(*past, **app).returncode == 1
+    assert paceline(*past, MANUAL_CLOCK="true", **app).returncode == 0
+
     port, said, worked = free_port(), tmp_path / "service", tmp_path / "worker"
     worker_url = {"WORKER_DATABASE_URL": production["WORKER_DATABASE_URL"]}
     with (

@@ -69,13 +69,15 @@ async def get_organization_clock(session: Session, who: OrganizationReader) -> s
     return await service.get_clock(session, who.org_id)
 
 
-@router.put("/organization/clock", responses=problems(service.ManualClockOff, service.ClockBehindLedger))
+@router.put("/organization/clock", responses=problems(service.ManualClockOff))
 async def set_organization_clock(
     session: Session, who: OrganizationWriter, new: schemas.ClockSet, request: Request
 ) -> schemas.Clock:
     """Set the organization's own clock, for tests and demonstrations.
 
     Only where the server's setting `manual_clock` allows it. Ledger, windows and the age of signatures read it.
+    What is recorded keeps its order: set before the last recorded instant, the clock decides `as_of`, while
+    new facts are recorded just after those that are there.
     """
     return await service.set_clock(session, who, new.now, allowed=request.app.state.settings.manual_clock)
 

@@ -16,7 +16,7 @@ from app.core.clock import LedgerClock
 from app.core.db import Database, OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
-from app.core.problems import Conflict, NotFound, PermissionMissing, Problem, ValidationFailed
+from app.core.problems import NotFound, PermissionMissing, Problem, ValidationFailed
 
 REFOLD_SOURCES = "refold-sources"  # close dates of CRM records are local days: integrations answer to this
 SETTINGS = ("time_zone", "currency", "week_starts_on", "fiscal_year_starts", "fiscal_year_named_after")
@@ -34,12 +34,6 @@ class ManualClockOff(Problem):
     status, code, title = 403, "manual-clock-off", "Manual clock is off"
 
 
-class ClockBehindLedger(Conflict):
-    """The clock cannot be set before what has already been recorded."""
-
-    code, title = "clock-behind-ledger", "Clock behind the ledger"
-
-
 async def create_organization(
     database: Database,
     name: str,
@@ -48,11 +42,13 @@ async def create_organization(
     currency: str,
     week_starts_on: int = 0,
     now: datetime | None = None,
+    recorded_from: datetime | None = None,
     also: Sequence[Callable[[AsyncSession, OrganizationId], Awaitable[None]]] = (),
 ) -> tuple[OrganizationId, str]:
     """Make an organization and its first key, an admin's; gives its id and the key's token.
 
-    `now` starts it with a clock of its own (`manual_clock`); `also` adds what higher domains start with.
+    `now` starts it with a clock of its own (`manual_clock`); `recorded_from` is when it shall have been
+    recorded, else that or the present; `also` adds what higher domains start with.
     The directory is written first, in its own transaction: it is a reference table (`citus.md` rule 24).
     """
     org_id = OrganizationId(new_id())
@@ -60,15 +56,14 @@ async def create_organization(
     token, digest = new_token(key_id)
     await _enter_directory(database, key_id, org_id)
     async with database.write(org_id) as session:
-        at = now or await clock.database_now(session)
+        at = recorded_from or now or await clock.database_now(session)
         session.add(Organization(id=org_id, name=name, version=1, created_at=at))
         await session.flush()  # the clock refers to the organization
-        await session.execute(insert(LedgerClock).values(org_id=org_id, last_at=at, seq=0, manual_now=now))
-        recorded_at = await clock.tick(session, org_id)
+        await clock.begin(session, org_id, at, now)
         session.add(
             OrganizationSettings(
                 org_id=org_id,
-                recorded_at=recorded_at,
+                recorded_at=at,
                 time_zone=time_zone,
                 currency=currency,
                 week_starts_on=week_starts_on,
@@ -151,9 +146,6 @@ async def set_clock(session: AsyncSession, who: Principal, now: datetime | None,
     """Set the organization's own clock. Raises `ManualClockOff` unless the server allows it."""
     if not allowed:
         raise ManualClockOff("This server runs on the real clock (setting manual_clock).")
-    last = await clock.last_recorded(session, who.org_id)
-    if now is not None and now < last:
-        raise ClockBehindLedger(f"Facts are recorded up to {last.isoformat()}; the clock cannot go before that.")
     await clock.set_manual(session, who.org_id, now)
     audit.record(session, who.org_id, who.label, "set", "clock", who.org_id, {"now": now and now.isoformat()})
     return await get_clock(session, who.org_id)

@@ -6,7 +6,7 @@ order recorded order, so an answer as of T stays the same for ever (`design.md` 
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, ForeignKey, select, text, update
+from sqlalchemy import BigInteger, ForeignKey, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,6 +51,12 @@ async def tick(session: AsyncSession, org_id: OrganizationId) -> datetime:
     )
     session.info["recorded_at"] = at
     return at
+
+
+async def begin(session: AsyncSession, org_id: OrganizationId, at: datetime, manual_now: datetime | None) -> None:
+    """The clock of a new organization, whose beginning is recorded at `at`."""
+    await session.execute(insert(LedgerClock).values(org_id=org_id, last_at=at, seq=1, manual_now=manual_now))
+    session.info["recorded_at"] = at
 
 
 async def now(session: AsyncSession, org_id: OrganizationId) -> datetime:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.core.problems import (
     MEDIA_TYPE,
@@ -32,6 +33,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeout, _unavailable)
     app.add_exception_handler(OSError, _unavailable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
 
 
@@ -103,6 +105,11 @@ async def _database(request: Request, error: Exception) -> Response:
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("unavailable", error=type(error).__name__)
     return answer(request, Unavailable("The database does not answer right now. Try again in a moment."))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """The sender left before the request was whole: nobody reads this answer, and nothing is wrong with us."""
+    return Response(status_code=499)
 
 
 async def _defect(request: Request, error: Exception) -> Response:

@@ -104,6 +104,12 @@ class UnsupportedMediaType(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
+class RequestTimeout(Problem):
+    """The body of the request did not arrive in time: send it again, faster or in parts."""
+
+    status, code, title = 408, "request-timeout", "Request timeout"
+
+
 class BodyTooLarge(Problem):
     """The body is larger than this server accepts."""
 

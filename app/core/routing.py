@@ -105,6 +105,8 @@ async def _read_json(request: Request, *, needs_json: bool) -> None:
     """Parse a JSON body exactly: no floats, no NaN, no lone surrogates, no bottomless nesting."""
     if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
         return
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         if needs_json and await request.body():

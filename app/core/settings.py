@@ -33,6 +33,7 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(10_000_000, ge=1, description="Largest request body.")
     max_hook_body_bytes: int = Field(4_000_000, ge=1, description="Largest webhook body.")
+    request_seconds: float = Field(30.0, gt=0, description="Longest a request's body may take to arrive.")
     max_json_depth: int = Field(32, ge=1, description="Deepest nesting of a JSON body.")
     max_batch_events: int = Field(5_000, ge=1, description="Most events in one batch.")
     max_result_cells: int = Field(50_000, ge=1, description="Most values in one answer of a result query.")

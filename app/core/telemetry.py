@@ -1,5 +1,6 @@
 """Logs, metrics and request ids."""
 
+import asyncio
 import logging
 import sys
 import time
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.ids import new_id
-from app.core.problems import MEDIA_TYPE, BodyTooLarge
+from app.core.problems import MEDIA_TYPE, BodyTooLarge, RequestTimeout
 
 REQUESTS = Counter("paceline_http_requests_total", "Requests answered.", ["method", "path", "status"])
 SECONDS = Histogram("paceline_http_request_seconds", "Time to answer.", ["method", "path"])
@@ -47,9 +48,10 @@ def configure_logging(level: str) -> None:
 class RequestContext:
     """Outermost: gives each request an id, bounds its body, counts and logs it."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, request_seconds: float) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self.request_seconds = request_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -82,12 +84,21 @@ class RequestContext:
             log.info("request", method=scope["method"], path=path, status=status, ms=round(spent * 1000, 1))
 
     def _bounded(self, receive: Receive) -> Receive:
-        """A body without a declared length is counted while it comes in."""
-        seen = 0
+        """A body without a declared length is counted while it comes in, and none may take for ever."""
+        seen, is_whole = 0, False
+        deadline = asyncio.get_running_loop().time() + self.request_seconds
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, is_whole
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                sentence = f"The body did not arrive within {self.request_seconds:g} seconds."
+                raise RequestTimeout(sentence, headers={"Connection": "close"}) from None
+            is_whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self.max_body_bytes:
                 raise BodyTooLarge(self._sentence())

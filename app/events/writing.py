@@ -119,7 +119,9 @@ class Changes:
         rows = [revision.row for revision in self.inserted]
         for model, new in ((Event, rows), (EventCredit, credits_), (StaleMarker, self.markers)):
             if new:
-                await session.execute(insert_rows(model, new))
+                # RETURNING, of which nothing is read: without it (or ON CONFLICT) Citus inserts by COPY, which
+                # row-level security refuses.
+                await session.execute(insert_rows(model, new).returning(model.org_id))
 
     def _row(self, head: Head, version: int, origin: Mapping[str, str]) -> dict[str, Any]:
         return {

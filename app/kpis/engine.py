@@ -174,6 +174,8 @@ async def _histories(
         place = f"/kpis/{list(query.kpis).index(unknown.key)}"
         raise ValidationFailed.at(place, f"There is no KPI {unknown.key}.", "kpi_unknown") from None
     for key, number in query.versions.items():
+        if key not in found:
+            raise ValidationFailed.at(f"/versions/{key}", f"The query does not ask for {key}.", "kpi_not_asked")
         if key in found and found[key].versions and found[key].numbered(number) is None:
             raise ValidationFailed.at(f"/versions/{key}", f"{key} has no version {number}.", "kpi_version_unknown")
     return list(found.values())

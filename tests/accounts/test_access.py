@@ -1,5 +1,7 @@
 """Keys, permissions, organizations: who may do what, and what others never see."""
 
+from datetime import UTC, datetime
+
 from tests.support import Api, World
 
 
@@ -92,8 +94,20 @@ async def test_an_unknown_parameter_is_refused(api: Api) -> None:
     assert problem["errors"][0]["pointer"] == "?limt"
 
 
-async def test_a_clock_cannot_be_set_before_what_is_recorded(api: Api) -> None:
+async def test_a_clock_that_goes_back_never_brings_the_order_of_records_back(api: Api) -> None:
     await api.set_clock("2026-07-14T00:00:00Z")
     await api.patch("/organization", {"currency": "PLN"})
-    problem = await api.put("/organization/clock", {"now": "2026-07-13T00:00:00Z"}, expect=409)
-    assert problem["type"] == "/problems/clock-behind-ledger"
+    last = (await api.get("/organization/clock"))["last_recorded_at"]
+    clock = await api.put("/organization/clock", {"now": "2026-07-13T00:00:00Z"})
+    assert clock["now"] == "2026-07-13T00:00:00Z"
+    await api.patch("/organization", {"currency": "EUR"})
+    after = (await api.get("/organization/clock"))["last_recorded_at"]
+    assert datetime.fromisoformat(after) > datetime.fromisoformat(last)
+
+
+async def test_an_organization_that_has_always_been_there_can_be_asked_about_any_past(world: World) -> None:
+    api = await world.organization(now=None, recorded_from=datetime(1970, 1, 1, tzinfo=UTC))
+    await api.set_clock("2026-01-05T08:00:00Z")
+    await api.patch("/organization", {"currency": "PLN"})
+    clock = await api.get("/organization/clock")
+    assert clock["last_recorded_at"] == "2026-01-05T08:00:00Z"

@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.core.problems import MalformedJson
 from app.core.routing import parse_json
+from app.core.settings import Settings
+from app.main import create_app
 from tests.support import Api, World
 
 TEAM = {"name": "North"}
@@ -102,3 +106,44 @@ def test_json_that_cannot_be_trusted_is_refused(body: bytes) -> None:
 
 def test_brackets_in_text_are_no_nesting() -> None:
     assert parse_json(b'["' + b"[" * 500 + b'\\"]"]', 32) == ["[" * 500 + '"]']
+
+
+async def test_a_body_that_never_ends_is_given_up(settings: Settings) -> None:
+    impatient = create_app(settings.model_copy(update={"request_seconds": 0.05}))
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(2)
+        yield b"}"
+
+    async with impatient.router.lifespan_context(impatient):
+        transport = httpx.ASGITransport(impatient)
+        async with httpx.AsyncClient(transport=transport, base_url="http://paceline") as client:
+            answer = await client.post("/v1/teams", content=slow(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 408
+    assert answer.json()["type"] == "/problems/request-timeout"
+
+
+async def test_a_sender_who_leaves_is_no_defect_of_ours(app: FastAPI) -> None:
+    sent: list[Any] = []
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/v1/teams", "raw_path": b"/v1/teams", "query_string": b"", "root_path": "", "headers": headers,
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
+    }  # fmt: skip
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 499
+
+
+async def test_a_compressed_body_is_refused_by_name(api: Api) -> None:
+    problem = await api.post("/teams", b"\x1f\x8b", expect=415, headers={"Content-Encoding": "gzip"})
+    assert "Content-Encoding" in problem["detail"]

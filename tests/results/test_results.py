@@ -124,6 +124,7 @@ async def test_an_answer_as_of_now_is_settled_against_writers_that_are_still_run
         ({"currency": "XXX1"}, "/currency"),
         ({"as_of": "2026-07-13T10:00:00"}, "/as_of"),
         ({"versions": {"calls_made": 7}}, "/versions/calls_made"),
+        ({"versions": {"calls_maid": 1}}, "/versions/calls_maid"),
         ({"group": 1}, "/group"),
     ],
 )
