@@ -5,6 +5,7 @@ from typing import Any
 
 NOTHING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
+TREND_WIDTH = 6  # up to ▲999 %
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -32,13 +33,14 @@ def _span(seconds: float) -> str:
 
 
 def trend(now: float | None, before: float | None, direction: str) -> str:
-    """The change against before, green where it goes the way it should."""
+    """The change against before, green where it goes the way it should; always as wide, so that columns align."""
     if now is None or not before:
-        return NOTHING
+        return NOTHING.ljust(TREND_WIDTH)
     change = now / before - 1
     arrow = "▲" if change > 0 else "▼" if change < 0 else "="
     is_good = change == 0 or (change > 0) == (direction == "increase")
-    return f"[{'green' if is_good else 'red'}]{arrow}{abs(change) * 100:.0f} %[/]"
+    text = f"{arrow}{abs(change) * 100:.0f} %".ljust(TREND_WIDTH)
+    return f"[{'green' if is_good else 'red'}]{text}[/]"
 
 
 def line(values: Sequence[float | None]) -> str:

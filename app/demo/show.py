@@ -1,7 +1,6 @@
 """Prints what came of the story: every figure is asked for over HTTP, as any front end would ask."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -75,13 +74,19 @@ async def _query(api: Paceline, **question: Any) -> list[dict[str, Any]]:
 
 
 def _table(title: str, *columns: str, note: str = "") -> Table:
-    """The first column is text, the others are figures."""
+    """The first column is text, which wraps where the terminal is narrow; the others are figures, which never do."""
     table = Table(
-        title=f"\n{title}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, caption=note or None
+        title=f"\n{title}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        caption=note or None,
+        collapse_padding=True,
+        pad_edge=False,
     )
     table.caption_justify = "left"
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 or not column else "right", no_wrap=True)
+        table.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
     return table
 
 
@@ -91,10 +96,10 @@ async def _teams(api: Paceline, made: Loaded) -> Table:
     asked = {"subjects": [*subjects, *whole], "period": QUARTER, "compare": ["previous_period"]}
     series = await _query(api, kpis=KPIS, **asked)
     names = (NORTH, SOUTH, f"{SALES} with both", "unassigned", "organization")
-    table = _table(f"Teams, {QUARTER}, and the trend against the quarter before", "KPI", *_pairs(names))
+    table = _table(f"Teams, {QUARTER}, and the trend against the quarter before", "KPI", *names)
     for kpi in KPIS:
         row = [each for each in series if each["kpi"] == kpi]
-        table.add_row(_name(row[0]), *(cell for each in row for cell in _with_trend(each)))
+        table.add_row(_name(row[0]), *map(_with_trend, row))
     return table
 
 
@@ -102,14 +107,9 @@ def _name(series: dict[str, Any]) -> str:
     return NAMES.get(series["kpi"], str(series["name"]))
 
 
-def _pairs(names: Sequence[str]) -> list[str]:
-    """A column for each name's figure, and one without a name for its trend."""
-    return [column for name in names for column in (name, "")]
-
-
-def _with_trend(series: dict[str, Any]) -> tuple[str, str]:
+def _with_trend(series: dict[str, Any]) -> str:
     now, before = series["total"]["value"], series["comparisons"]["previous_period"]["total"]["value"]
-    return written(now, series["unit"]), trend(now, before, series["direction"])
+    return f"{written(now, series['unit'])} {trend(now, before, series['direction'])}"
 
 
 async def _months(api: Paceline, made: Loaded) -> Table:
