@@ -61,6 +61,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 def _item(entry: dict[str, Any]) -> ErrorItem:
     place, *path = entry["loc"]
+    if path and path[-1] == "[key]" and entry["type"] != "extra_forbidden":
+        path.pop()  # pydantic's word for a key that is wrong itself
     if place == "body":
         pointer = "".join(f"/{_escape(part)}" for part in path)
     else:

@@ -133,10 +133,16 @@ def _id_in(item: Any, name: str) -> str | None:  # Any: JSON of whatever shape
     return value[:200] if isinstance(value, str) else None
 
 
+def _place(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without pydantic's word for a key that is wrong itself; a property may really be called so."""
+    is_word = len(path) == 3 and path[0] in {"about", "properties"} and path[-1] == "[key]"
+    return path[:-1] if is_word else path
+
+
 def _errors(error: ValidationError) -> list[ErrorItem]:
     return [
         ErrorItem(
-            pointer="".join(f"/{pointer_part(str(part)[:100])}" for part in entry["loc"]),
+            pointer="".join(f"/{pointer_part(str(part)[:100])}" for part in _place(entry["loc"])),
             message=entry["msg"].removeprefix("Value error, ")[:500],
             code=entry["type"],
         )

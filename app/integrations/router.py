@@ -37,6 +37,32 @@ _TOLD = [
     }
 ]
 
+# Documented, and not asked for by the framework: a call without proof is answered as any other that is not authentic.
+_PROOFS = [
+    {
+        "name": "X-HubSpot-Signature-v3",
+        "in": "header",
+        "required": False,
+        "description": "HubSpot: Base64 of the HMAC-SHA256, by the app's client secret, over method, address, body and "
+        "time.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "X-HubSpot-Request-Timestamp",
+        "in": "header",
+        "required": False,
+        "description": "HubSpot: when it was signed, in milliseconds since 1970; at most 5 minutes away.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    {
+        "name": "Authorization",
+        "in": "header",
+        "required": False,
+        "description": "Pipedrive: `Basic` with the user and password that are the source's secret; no API key.",
+        "schema": {"type": "string", "pattern": "^[Bb]asic "},
+    },
+]
+
 sources = APIRouter(route_class=TransactionalRoute, tags=["integrations"])
 hooks = APIRouter(tags=["integrations"])
 
@@ -89,7 +115,9 @@ async def update_source(
     """Change a source.
 
     Another mapping or currency translates all of its records again, as a job; what follows is written as
-    corrections of the events, so answers as of an earlier instant stay.
+    corrections of the events, so answers as of an earlier instant stay. The answer does not wait for it: the
+    corrected events have a `recorded_at` after the change, and so have the records translated again as
+    `updated_at`.
     """
     changed = await service.update_source(session, who, source_id, change, if_match, _base(request))
     etags.tag(response, changed.version)
@@ -180,6 +208,7 @@ async def get_record(session: Session, who: SourceReader, record_id: UUID) -> sc
     },
     openapi_extra={
         "security": [],
+        "parameters": _PROOFS,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"description": "What the CRM posts.", "examples": [_TOLD]}}},

@@ -8,6 +8,7 @@ from pydantic import MISSING, AfterValidator, AnyHttpUrl, ConfigDict, Field, Str
 
 from app.core.pagination import PageQuery
 from app.core.schemas import CurrencyCode, Input, Name, Output, Page, Text
+from app.integrations.mapping import DISPOSITIONS
 
 System = Literal["hubspot", "pipedrive", "api"]
 Verdict = Literal["received", "translated", "ignored", "foreign_account", "unparseable", "failed"]
@@ -46,50 +47,133 @@ class PropertyFrom(Input):
 PropertiesFrom = Annotated[dict[Role, PropertyFrom], Field(max_length=40)]
 
 
+_MAPPING: dict[str, Any] = {  # Any: JSON
+    "won_stages": ["closedwon", "48591"],
+    "lost_stages": ["closedlost", "48592"],
+    "win_dated_by": "close_date",
+    "credit_owner": "corrected",
+    "credit_correction_days": 7,
+    "credit_roles": {"sourcer": "sdr_owner_id"},
+    "customer": ["company", "contact"],
+    "meeting_held": "ended",
+    "connected_outcomes": ["connected", "left_live_message"],
+    "automated_sources": ["AUTOMATION_PLATFORM", "SEQUENCE", "WORKFLOWS", "INTEGRATION"],
+    "properties": {"deal": {"region": {"field": "sales_region"}, "seats": {"field": "seats", "kind": "number"}}},
+}
+
+
 class MappingConfig(Input):
-    """How the CRM's fields become events; everything has a default, which null restores."""
+    """How the CRM's fields become events; everything has a default, which null restores.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"won_stages": ["closedwon", "48591"]}]})
+    A list or object that is given replaces the default as a whole: repeat what shall stay of it.
+    """
 
-    accept_v1: bool | None = Field(default=None, description="HubSpot: accept v1 signatures where v3 is absent.")
-    won_stages: CrmValues | None = Field(default=None, description="HubSpot: ids of stages that are wins.")
-    lost_stages: CrmValues | None = Field(default=None, description="HubSpot: ids of stages that are losses.")
+    model_config = ConfigDict(json_schema_extra={"examples": [_MAPPING]})
+
+    accept_v1: bool | None = Field(
+        default=None,
+        description="HubSpot: accept v1 signatures where there is no v3 signature. Default: `false`, v3 only.",
+    )
+    won_stages: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: ids of deal stages that are wins; each pipeline of yours has its own, often numeric. "
+        'Default: `["closedwon"]`. Pipedrive: not used, its status tells.',
+    )
+    lost_stages: CrmValues | None = Field(
+        default=None, description='HubSpot: ids of deal stages that are losses. Default: `["closedlost"]`.'
+    )
     win_dated_by: Literal["close_date", "change"] | None = Field(
-        default=None, description="What dates a win or loss: the close date (Pipedrive: won time), or the change."
+        default=None,
+        description="What dates a win or loss. `close_date` (default): HubSpot's `closedate`, Pipedrive's won or lost "
+        "time; where there is none, the change. `change`: when the deal came into the stage or status.",
     )
     credit_owner: Literal["at_win", "corrected", "always"] | None = Field(
-        default=None, description="Whose a win is: the owner at it, corrected for some days, or always the present one."
+        default=None,
+        description="Whose a win or loss is. `at_win`: the owner at that moment. `corrected` (default): the owner "
+        "`credit_correction_days` after it. `always`: the present owner, whenever that changes.",
     )
     credit_correction_days: int | None = Field(
-        default=None, ge=0, le=366, description="How long after a win a change of owner still moves it."
+        default=None,
+        ge=0,
+        le=366,
+        description="With `corrected`: for how many days after a win or loss a change of owner still moves it. "
+        "Default: `7`.",
     )
     credit_roles: dict[Role, CrmField] | None = Field(
-        default=None, max_length=20, description="Further roles of a deal's events, each with the field of its person."
+        default=None,
+        max_length=20,
+        description="Further roles of a deal's events, each with the deal's field that holds the person's id; they "
+        "have the whole share. Default: none, only `owner`.",
     )
     customer: list[Literal["company", "contact"]] | None = Field(
-        default=None, min_length=1, max_length=2, description="What is a deal's customer, the first that there is."
+        default=None,
+        min_length=1,
+        max_length=2,
+        description="What is the `customer` in `about`: the first of these that there is. "
+        'Default: `["company", "contact"]`.',
     )
     lead_object: Literal["lead", "contact"] | None = Field(
-        default=None, description="HubSpot: what is a lead: the lead object, or a contact in a lifecycle stage."
+        default=None,
+        description="HubSpot: what is a lead. `lead` (default): the lead object. `contact`: a contact, by its "
+        "lifecycle stage.",
     )
-    created_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a contact becomes a lead.")
-    qualified_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a lead is qualified.")
-    converted_lead_stages: CrmValues | None = Field(default=None, description="Stages in which a lead is converted.")
+    created_lead_stages: CrmValues | None = Field(
+        default=None,
+        description="HubSpot, with contacts as leads: lifecycle stages in which one becomes a lead. "
+        'Default: `["lead"]`.',
+    )
+    qualified_lead_stages: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: pipeline stages of leads, or lifecycle stages of contacts, that mean qualified. "
+        'Default: `["qualified-stage-id", "salesqualifiedlead"]`.',
+    )
+    converted_lead_stages: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: pipeline stages of leads, or lifecycle stages of contacts, that mean converted. "
+        'Default: `["opportunity", "customer"]`. Pipedrive: not used, the deal made of a lead tells.',
+    )
     meeting_held: Literal["ended", "completed"] | None = Field(
-        default=None, description="HubSpot: a meeting was held when it ended and did not fail, or only when completed."
+        default=None,
+        description="HubSpot: `ended` (default): a meeting was held when its end has passed, unless its outcome is "
+        "one of `not_held_outcomes`. `completed`: only with one of `completed_outcomes`.",
     )
-    completed_outcomes: CrmValues | None = Field(default=None, description="Outcomes of meetings that took place.")
-    not_held_outcomes: CrmValues | None = Field(default=None, description="Outcomes of meetings that did not.")
-    connected_outcomes: CrmValues | None = Field(default=None, description="Outcomes of calls that somebody answered.")
+    completed_outcomes: CrmValues | None = Field(
+        default=None,
+        description='HubSpot: outcomes of meetings that took place, in capitals. Default: `["COMPLETED"]`.',
+    )
+    not_held_outcomes: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: outcomes of meetings that did not take place, in capitals. "
+        'Default: `["CANCELED", "CANCELLED", "NO SHOW", "NO_SHOW"]`.',
+    )
+    connected_outcomes: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: outcomes of calls, after `dispositions`, that set `properties.connected`. "
+        'Default: `["connected"]`.',
+    )
     dispositions: dict[CrmValue, CrmValue] | None = Field(
-        default=None, max_length=200, description="HubSpot: the outcome that each call disposition means."
+        default=None,
+        max_length=200,
+        description="HubSpot: the `properties.outcome` that each call disposition means, by its id in lower case; "
+        "an id that is not listed is the outcome itself. Default: HubSpot's own, "
+        + ", ".join(f"`{id_}` {outcome}" for id_, outcome in DISPOSITIONS.items())
+        + ".",
     )
-    automated_sources: CrmValues | None = Field(default=None, description="HubSpot: change sources that are machines.")
+    automated_sources: CrmValues | None = Field(
+        default=None,
+        description="HubSpot: `changeSource` of an activity's creation that sets `properties.automated`. Default: "
+        '`["AUTOMATION", "AUTOMATION_PLATFORM", "BOT", "SEQUENCE", "SEQUENCES", "WORKFLOW", "WORKFLOWS"]`.',
+    )
     activity_types: dict[CrmValue, Literal["call", "meeting", "email"]] | None = Field(
-        default=None, max_length=200, description="Pipedrive: what each type of activity counts as."
+        default=None,
+        max_length=200,
+        description="Pipedrive: what each type of activity counts as, by its key; other types make no events. "
+        'Default: `{"call": "call", "meeting": "meeting", "email": "email"}`.',
     )
     properties: dict[RecordObject, PropertiesFrom] | None = Field(
-        default=None, description="Properties of events, by the object of their record."
+        default=None,
+        description="Further `properties` of events, by the object of their record, each with the field it is read "
+        "from and its `kind`: `text` (default), `number` or `boolean`. Default: none.",
     )
 
 
@@ -129,7 +213,7 @@ class SourceCreate(Input):
 
 
 class SourceUpdate(Input):
-    """What changes; absent fields stay. Another mapping or currency translates all records again."""
+    """What changes; absent fields stay. Another mapping or currency translates all records again, as a job."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"mapping": {"won_stages": ["closedwon", "48591"]}}]})
 
@@ -258,7 +342,7 @@ class Record(Output):
     is_deleted: bool = Field(description="Whether it was deleted, and not restored.")
     merged_into: str | None = Field(description="The object that it was merged into.")
     needs_fetch: bool = Field(description="Whether fields are missing without which no event can be made.")
-    updated_at: datetime = Field(description="When something new was told of it.")
+    updated_at: datetime = Field(description="When something new was told of it, or it was translated again.")
 
 
 class RecordDetail(Record):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -31,7 +31,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
     type_coerce,
     union_all,
 )
@@ -45,6 +44,7 @@ from app.kpis.attribution import Days, Span
 from app.kpis.compiler import FilterCompiler, things_counted
 from app.kpis.definition import Aggregate, ElapsedMeasure, EventMeasure, EventSelection, Measure
 from app.kpis.expressions.syntax import Node
+from app.kpis.following import OF_PAIR, Following
 
 STATES = ENTERS, LEFT_OUT, OPEN, PENDING = "enters", "left_out", "open", "pending"
 _TEXT = SqlText(collation="C")
@@ -221,12 +221,12 @@ class Frame:
         is_first = kinds[0].is_before(kinds[-1], found) if len(kinds) > 1 else literal(True)
         return (
             select(
-                *[found.c[field].label(f"start_{field}") for field in _OF_PAIR],
+                *[found.c[field].label(f"start_{field}") for field in OF_PAIR],
                 *[
                     case((is_first, found.c[f"pure_{field}"]), else_=found.c[f"{kinds[-1].name}_{field}"]).label(
                         f"end_{field}"
                     )
-                    for field in _OF_PAIR
+                    for field in OF_PAIR
                 ],
                 found.c.is_selected,
             )
@@ -243,7 +243,7 @@ class Frame:
         return (
             self._selected(view, filters, selection.where)
             .add_columns(
-                *[view.c[name] for name in (*_OF_PAIR, "type")],
+                *[view.c[name] for name in (*OF_PAIR, "type")],
                 thing.label("thing"),
                 literal(is_start).label("is_start"),
                 is_selected.label("is_selected"),
@@ -429,48 +429,6 @@ class Frame:
 
 
 _MICROSECOND = timedelta(microseconds=1)
-_OF_PAIR = ("row_id", "identity_id", "is_shared", "day", "occurred_at", "source_key", "external_id")
-
-
-@dataclass(frozen=True)
-class Following:
-    """The next end of one kind after each start about the same thing, found from the last event backwards.
-
-    Pure ends, whose type is no start type, follow a start of the same instant whatever their key; mixed
-    ones only in the order of S11, and never themselves.
-    """
-
-    name: Literal["pure", "mixed"]
-    is_of_kind: ColumnElement[bool]
-
-    def count(self, both: Subquery) -> ColumnElement[Any]:
-        """How many ends of the kind come after a row or are it: rows with one number share their next end."""
-        is_end = and_(both.c.is_start.is_(False), self.is_of_kind)
-        counted = func.count().filter(is_end)
-        over = counted.over(partition_by=both.c.thing, order_by=self._backwards(both), rows=(None, 0))
-        return over.label(f"{self.name}_count")
-
-    def first(self, counted: Subquery) -> list[ColumnElement[Any]]:
-        """The fields of that end, NULL where none follows."""
-        number = counted.c[f"{self.name}_count"]
-        group, order = (counted.c.thing, number), self._backwards(counted)
-        next_end = {
-            field: func.first_value(counted.c[field]).over(partition_by=group, order_by=order) for field in _OF_PAIR
-        }
-        return [case((number > 0, told)).label(f"{self.name}_{field}") for field, told in next_end.items()]
-
-    def is_before(self, other: "Following", found: Subquery) -> ColumnElement[bool]:
-        """Whether this kind's end comes before the other's, or is the only one (S11)."""
-        mine, theirs = (
-            tuple_(*[found.c[f"{kind.name}_{field}"] for field in ("occurred_at", "source_key", "external_id")])
-            for kind in (self, other)
-        )
-        return func.coalesce(mine < theirs, found.c[f"{other.name}_row_id"].is_(None))
-
-    def _backwards(self, rows: Subquery) -> list[ColumnElement[Any]]:
-        key = [rows.c.source_key, rows.c.external_id]
-        at_same_instant = [~rows.c.is_start, *key] if self.name == "pure" else [*key, rows.c.is_start]
-        return [column.desc() for column in (rows.c.occurred_at, *at_same_instant)]
 
 
 def _layers(windows: Sequence[Days]) -> Subquery:

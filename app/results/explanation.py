@@ -13,10 +13,11 @@ from app.core.snapshots import Snapshots
 from app.events.models import Event
 from app.kpis import evidence, formulas
 from app.kpis.attribution import Subject
-from app.kpis.engine import Part, Prepared, audience_of, name_of, prepare
+from app.kpis.engine import Prepared, audience_of, name_of, prepare
 from app.kpis.evidence import Opened, Reach
 from app.kpis.expressions import syntax
 from app.kpis.expressions.syntax import Call, Name, Node, Number, Unary
+from app.kpis.planning import Part
 from app.kpis.questions import MembersOf, Query
 from app.results import schemas
 from app.results.service import figures_out, filter_of, subject_of, subject_out

@@ -284,6 +284,48 @@ async def test_a_bad_event_is_refused_at_its_place_and_nothing_is_stored(
     assert (await api.get("/events", include_retracted=True))["items"] == []
 
 
+BAD_VALUES: list[tuple[dict[str, Any], str]] = [
+    ({"properties": {"a": "\u0000"}}, "/properties/a"),
+    ({"properties": {"a": "x" * 2001}}, "/properties/a"),
+    ({"properties": {"a": [1]}}, "/properties/a"),
+    ({"properties": {"a/b": {}}}, "/properties/a~1b"),
+    ({"properties": {"a": 1234567890123456}}, "/properties/a"),
+    ({"properties": ["a"]}, "/properties"),
+    ({"about": {"Deal": "1"}}, "/about/Deal"),
+    ({"about": {"deal": 7}}, "/about/deal"),
+    ({"amount": 5}, "/amount"),
+    ({"amount": {"currency": "EUR"}}, "/amount/value"),
+    ({"amount": {"value": "\u0000"}}, "/amount/value"),
+    ({"amount": {"value": []}}, "/amount/value"),
+    ({"amount": {"value": "1", "currency": 5}}, "/amount/currency"),
+    ({"credits": [5]}, "/credits/0"),
+    ({"credits": [{"actor": {"id": "1"}, "share": True}]}, "/credits/0/share"),
+    ({"credits": [{"actor": {"id": "1", "email": "\u0000"}}]}, "/credits/0/actor/email"),
+    ({"duration_seconds": {}}, "/duration_seconds"),
+]
+
+
+@pytest.mark.parametrize(("change", "pointer"), BAD_VALUES)
+async def test_a_bad_value_is_one_error_whose_pointer_has_only_names_of_the_body(
+    api: Api, change: dict[str, Any], pointer: str
+) -> None:
+    problem = await api.post("/events", WON | change, expect=422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    told = problem["errors"][0]["message"]
+    assert "union" not in told
+    assert "function" not in told
+    answer = await api.post("/events/batch", {"events": [WON | change]}, expect=200)
+    assert [(item["field"], item["reason"]) for item in answer["items"]] == [(pointer, told)]
+
+
+async def test_text_that_cannot_be_stored_in_a_property_is_said_plainly(api: Api) -> None:
+    problem = await api.post("/events", WON | {"properties": {"a": "\u0000"}}, expect=422)
+    expected = {"pointer": "/properties/a", "message": "must not contain the NUL character", "code": "value_error"}
+    assert problem["errors"] == [expected]
+    problem = await api.post("/events", WON | {"properties": {"a": "x" * 2001}}, expect=422)
+    assert problem["errors"][0]["message"] == "must have at most 2000 characters"
+
+
 async def test_a_bad_body_is_a_problem(api: Api) -> None:
     assert (await api.call("POST", "/events", b"{", expect=400)).headers["content-type"] == "application/problem+json"
     await api.call("POST", "/events", b"", expect=400)

@@ -34,7 +34,7 @@ def query_json(query: Query, ids: Mapping[tuple[str, str], str]) -> JSON:
         "attribution": query.attribution,
         "where": _text(query.where),
         "currency": query.currency,
-        "versions": dict(query.versions),
+        "versions": {kpi: number for kpi, number in query.versions.items() if kpi in query.kpis},
         "whole_person": query.whole_person,
         "as_of": None if query.as_of is None else query.as_of.isoformat(),
         "known_at": None if query.known_at is None else query.known_at.isoformat(),
