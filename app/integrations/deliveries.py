@@ -3,25 +3,25 @@
 import hashlib
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
-from app.core import audit, clock, jobs
+from app.core import audit, jobs
 from app.core.db import Database, OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, paginate
 from app.core.problems import NotFound
 from app.core.telemetry import DELIVERIES
-from app.events.sources import Source
 from app.integrations import queries, schemas
 from app.integrations.adapters import ADAPTERS
 from app.integrations.adapters.base import Adapter, NotAuthentic, RawRequest, Reply, Unparseable
 from app.integrations.mapping import Mapping as SourceMapping
 from app.integrations.mapping import mapping_of
-from app.integrations.models import Delivery, SourceConnection, SourceDirectory
+from app.integrations.models import Delivery, SourceDirectory
 from app.integrations.service import find_source, hook_url
 from app.integrations.translation import TRANSLATE
 
@@ -66,36 +66,32 @@ async def receive(
     The address of the request is replaced by the one that the source's signatures cover. What is not
     authentic is counted and not kept.
     """
-    found = (await session.execute(queries.sources(org_id).where(Source.id == source_id))).one_or_none()
-    if found is None or found[1] is None or found[0].archived_at is not None:
+    hook = (await session.execute(queries.hook(org_id, source_id))).one_or_none()
+    if hook is None:
         return REJECTED
-    source, connection, _ = found
-    adapter = ADAPTERS[source.system]
-    mapping = mapping_of(connection.mapping, "UTC")
-    now = await clock.now(session, org_id)
-    secrets = (await session.execute(queries.active_secrets(org_id, [source_id]))).scalars().all()
-    signed = RawRequest(
-        request.method, connection.signed_url or hook_url(base_url, source_id), request.headers, request.body
-    )
+    adapter, mapping = ADAPTERS[hook.system], mapping_of(hook.mapping, "UTC")
+    now: datetime = hook.now.astimezone(UTC)
+    address = hook.signed_url or hook_url(base_url, source_id)
+    signed = RawRequest(request.method, address, request.headers, request.body)
     try:
-        adapter.authenticate(signed, [secret.secret for secret in secrets], now, mapping)
+        adapter.authenticate(signed, hook.secrets, now, mapping)
     except NotAuthentic:
-        DELIVERIES.labels(source.system, "rejected").inc()
+        DELIVERIES.labels(hook.system, "rejected").inc()
         return adapter.reject(signed)
-    delivery = _delivery(org_id, connection, adapter, mapping, request)
+    delivery = _delivery(org_id, source_id, adapter, mapping, request)
     delivery.received_at = now
     session.add(delivery)
     if delivery.verdict == "received":
         await jobs.enqueue(session, org_id, TRANSLATE, [{"delivery_id": str(delivery.id)}])
     else:
         delivery.processed_at = now
-    DELIVERIES.labels(source.system, delivery.verdict).inc()
+    DELIVERIES.labels(hook.system, delivery.verdict).inc()
     return adapter.acknowledge(signed)
 
 
 def _delivery(
     org_id: OrganizationId,
-    connection: SourceConnection,
+    source_id: UUID,
     adapter: Adapter,
     mapping: SourceMapping,
     request: RawRequest,
@@ -103,7 +99,7 @@ def _delivery(
     delivery = Delivery(
         org_id=org_id,
         id=new_id(),
-        source_id=connection.source_id,
+        source_id=source_id,
         headers=_kept(request.headers),
         digest=hashlib.sha256(request.body).digest(),
         size=len(request.body),
