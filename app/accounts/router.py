@@ -76,6 +76,7 @@ async def set_organization_clock(
     """Set the organization's own clock, for tests and demonstrations.
 
     Only where the server's setting `manual_clock` allows it. Ledger, windows and the age of signatures read it.
+    Set first of all, it takes the organization's beginning back with it.
     What is recorded keeps its order: set before the last recorded instant, the clock decides `as_of`, while
     new facts are recorded just after those that are there.
     """

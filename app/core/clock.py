@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db import Base, OrganizationId, Tenant
 
 STEP = timedelta(microseconds=1)
+BEGINNING = 1
+"""The number of changes when an organization has just been made."""
 
 
 class LedgerClock(Tenant, Base):
@@ -53,9 +55,17 @@ async def tick(session: AsyncSession, org_id: OrganizationId) -> datetime:
     return at
 
 
+async def _begin_at(session: AsyncSession, org_id: OrganizationId, at: datetime) -> None:
+    """Let everything recorded so far have been recorded at `at`."""
+    for table in Base.metadata.sorted_tables:
+        if {"recorded_at", "superseded_at"} <= set(table.c.keys()):
+            await session.execute(update(table).where(table.c.org_id == org_id).values(recorded_at=at))
+    await session.execute(update(LedgerClock).where(LedgerClock.org_id == org_id).values(last_at=at))
+
+
 async def begin(session: AsyncSession, org_id: OrganizationId, at: datetime, manual_now: datetime | None) -> None:
     """The clock of a new organization, whose beginning is recorded at `at`."""
-    await session.execute(insert(LedgerClock).values(org_id=org_id, last_at=at, seq=1, manual_now=manual_now))
+    await session.execute(insert(LedgerClock).values(org_id=org_id, last_at=at, seq=BEGINNING, manual_now=manual_now))
     session.info["recorded_at"] = at
 
 
@@ -87,5 +97,15 @@ async def advance_to(session: AsyncSession, org_id: OrganizationId, at: datetime
 
 
 async def set_manual(session: AsyncSession, org_id: OrganizationId, at: datetime | None) -> None:
-    """Set the organization's own clock, or give it back to the database's (`null`)."""
+    """Set the organization's own clock, or give it back to the database's (`null`).
+
+    While nothing but its beginning is recorded, that moves back with the clock: any past can be tested.
+    """
+    row = (
+        await session.execute(
+            select(LedgerClock.last_at, LedgerClock.seq).where(LedgerClock.org_id == org_id).with_for_update()
+        )
+    ).one()
+    if at is not None and at < row.last_at and row.seq == BEGINNING:
+        await _begin_at(session, org_id, at)
     await session.execute(update(LedgerClock).where(LedgerClock.org_id == org_id).values(manual_now=at))

@@ -105,6 +105,26 @@ async def test_a_clock_that_goes_back_never_brings_the_order_of_records_back(api
     assert datetime.fromisoformat(after) > datetime.fromisoformat(last)
 
 
+async def test_the_beginning_of_an_organization_goes_back_with_its_first_clock(world: World) -> None:
+    api = await world.organization(now=None)
+    await api.set_clock("2026-07-01T08:00:00Z")
+    await api.post("/events", {"external_id": "w", "type": "deal.won", "occurred_at": "2026-07-01T07:00:00Z"})
+    assert (await api.get("/organization/clock"))["last_recorded_at"].startswith("2026-07-01T08:00:00")
+    kpi = {
+        "key": "wins", "name": "Wins", "category": "sales_results", "indicator": "lagging", "direction": "increase",
+        "unit": {"kind": "count"}, "measures": {"won": {"aggregate": "count", "events": ["deal.won"]}}, 
+        "formula": "won",
+    }  # fmt: skip
+    await api.post("/kpis", kpi)
+    await api.set_clock("2026-08-01T08:00:00Z")
+    query = {"kpis": ["wins"], "subjects": [{"organization": True}], "period": "2026-07"}
+    asked = await api.post("/kpi-results/query", query | {"as_of": "2026-07-15T00:00:00Z"}, expect=200)
+    assert asked["series"][0]["total"] == {
+        "value": 1, "status": "ok", "sample": 1, "kpi_version": 1, "details": None
+    }  # fmt: skip
+    assert asked["earliest_as_of"] == "2026-07-01T08:00:00Z"
+
+
 async def test_an_organization_that_has_always_been_there_can_be_asked_about_any_past(world: World) -> None:
     api = await world.organization(now=None, recorded_from=datetime(1970, 1, 1, tzinfo=UTC))
     await api.set_clock("2026-01-05T08:00:00Z")
