@@ -112,7 +112,7 @@ async def test_the_beginning_of_an_organization_goes_back_with_its_first_clock(w
     assert (await api.get("/organization/clock"))["last_recorded_at"].startswith("2026-07-01T08:00:00")
     kpi = {
         "key": "wins", "name": "Wins", "category": "sales_results", "indicator": "lagging", "direction": "increase",
-        "unit": {"kind": "count"}, "measures": {"won": {"aggregate": "count", "events": ["deal.won"]}}, 
+        "unit": {"kind": "count"}, "measures": {"won": {"aggregate": "count", "events": ["deal.won"]}},
         "formula": "won",
     }  # fmt: skip
     await api.post("/kpis", kpi)
