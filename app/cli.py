@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import signal
 import socket
 import sys
@@ -256,9 +255,10 @@ def _roles_of(settings: Settings) -> tuple[str, dict[str, str]]:
 
 
 def _openapi(options: argparse.Namespace, settings: Settings) -> int:
+    from app import openapi
     from app.main import create_app
 
-    document = json.dumps(create_app(settings).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    document = openapi.to_json(openapi.document(create_app(settings)))
     if not options.check:
         DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_text(document, encoding="utf-8")

@@ -11,13 +11,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import openapi
-from app.accounts.access import Directory
+from app.accounts.models import ApiKeyDirectory
 from app.api import routers
 from app.core import handlers
 from app.core.db import Database, make_engine
+from app.core.directory import Directory
 from app.core.problems import NotFound, Problem
 from app.core.settings import Settings
 from app.core.telemetry import RequestContext
+from app.integrations.models import SourceDirectory
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -27,7 +29,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = open_database(settings, settings.database_url)
         app.state.database = database
-        app.state.directory = Directory(database, settings.directory_ttl_seconds)
+        ttl = settings.directory_ttl_seconds
+        app.state.directory = Directory(database, ttl, ApiKeyDirectory.key_id, ApiKeyDirectory.org_id)
+        app.state.source_directory = Directory(database, ttl, SourceDirectory.source_id, SourceDirectory.org_id)
         yield
         await database.close()
 

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,9 +13,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.models import ApiKey, ApiKeyDirectory
+from app.accounts.models import ApiKey
 from app.accounts.permissions import ROLE_PERMISSIONS, Permission
-from app.core.db import Database, OrganizationId
+from app.core.db import OrganizationId
 from app.core.problems import NotAuthenticated, PermissionMissing
 from app.core.routing import begin_idempotent
 from app.core.snapshots import Snapshots as OrganizationSnapshots
@@ -52,28 +51,6 @@ def new_token(key_id: UUID) -> tuple[str, bytes]:
 def digest_of(secret: str) -> bytes:
     """What is stored of a secret."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-class Directory:
-    """Finds the organization of a key; remembers it for a while, since it never changes."""
-
-    def __init__(self, database: Database, ttl_seconds: float) -> None:
-        self._database = database
-        self._ttl = ttl_seconds
-        self._known: dict[UUID, tuple[float, OrganizationId]] = {}
-
-    async def organization_of(self, key_id: UUID) -> OrganizationId | None:
-        """The key's organization, or None for a key that does not exist."""
-        until, org_id = self._known.get(key_id, (0.0, None))
-        if org_id is not None and until > time.monotonic():
-            return org_id
-        async with self._database.directory() as session:
-            found = await session.execute(select(ApiKeyDirectory.org_id).where(ApiKeyDirectory.key_id == key_id))
-            raw = found.scalar_one_or_none()
-        if raw is None:
-            return None
-        self._known[key_id] = (time.monotonic() + self._ttl, OrganizationId(raw))
-        return OrganizationId(raw)
 
 
 async def identify(

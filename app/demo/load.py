@@ -121,9 +121,9 @@ class _Loader:
         assigned = await self.api.post(f"/members/{member}/assignments", {**role, "manager_id": above})
         self.assignments[person.name] = assigned["id"]
         await self._enter(person, person.team, person.joined)
-        for system, source in self.made.sources.items():
-            id_ = person.hubspot_id if system == "hubspot" else person.pipedrive_id
-            known = {"source_id": source, "external_id": id_, "email": person.email, "name": person.name}
+        for system in SECRETS:
+            who = {"external_id": person.id_in(system), "email": person.email, "name": person.name}
+            known = {"source_id": self.made.sources[system], **who}
             identity = await self.api.post("/identities", known)
             await self.api.post(f"/identities/{identity['id']}/mappings", {"member_id": member})
 

@@ -1,17 +1,15 @@
 """Use cases of deliveries: taking them in, reading them, translating them again."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
 from app.core import audit, jobs
-from app.core.db import Database, OrganizationId
+from app.core.db import OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, paginate
 from app.core.problems import NotFound
@@ -21,7 +19,7 @@ from app.integrations.adapters import ADAPTERS
 from app.integrations.adapters.base import Adapter, NotAuthentic, RawRequest, Reply, Unparseable
 from app.integrations.mapping import Mapping as SourceMapping
 from app.integrations.mapping import mapping_of
-from app.integrations.models import Delivery, SourceDirectory
+from app.integrations.models import Delivery
 from app.integrations.service import find_source, hook_url
 from app.integrations.translation import TRANSLATE
 
@@ -34,28 +32,6 @@ class DeliveryNotFound(NotFound):
     """The source has no such delivery."""
 
     code, title = "delivery-not-found", "Delivery not found"
-
-
-class Directory:
-    """Finds the organization of a source; remembers it for a while, since it never changes."""
-
-    def __init__(self, database: Database, ttl_seconds: float) -> None:
-        self._database = database
-        self._ttl = ttl_seconds
-        self._known: dict[UUID, tuple[float, OrganizationId]] = {}
-
-    async def organization_of(self, source_id: UUID) -> OrganizationId | None:
-        """The source's organization, or None for a source that does not exist."""
-        until, org_id = self._known.get(source_id, (0.0, None))
-        if org_id is not None and until > time.monotonic():
-            return org_id
-        async with self._database.directory() as session:
-            found = await session.execute(select(SourceDirectory.org_id).where(SourceDirectory.source_id == source_id))
-            raw = found.scalar_one_or_none()
-        if raw is None:
-            return None
-        self._known[source_id] = (time.monotonic() + self._ttl, OrganizationId(raw))
-        return OrganizationId(raw)
 
 
 async def receive(

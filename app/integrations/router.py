@@ -9,6 +9,7 @@ from app.accounts.access import Principal, Session, requires
 from app.accounts.permissions import Permission
 from app.core import etags
 from app.core.db import OrganizationId
+from app.core.directory import Directory
 from app.core.pagination import PageQuery
 from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute
@@ -251,14 +252,11 @@ async def _body(request: Request, most: int) -> bytes | None:
 
 
 async def _organization(request: Request, source_id: str) -> OrganizationId | None:
-    state = request.app.state
-    if not hasattr(state, "source_directory"):
-        state.source_directory = deliveries.Directory(state.database, state.settings.directory_ttl_seconds)
     try:
         known = UUID(source_id)
     except ValueError:
         return None
-    directory: deliveries.Directory = state.source_directory
+    directory: Directory = request.app.state.source_directory
     return await directory.organization_of(known)
 
 

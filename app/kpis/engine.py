@@ -23,7 +23,7 @@ from app.kpis import formulas, measures
 from app.kpis.attribution import Attributor, Days, Subject
 from app.kpis.history import KpiHistory
 from app.kpis.measures import Audience
-from app.kpis.planning import Context, Part, Place, Plan
+from app.kpis.planning import Context, Cut, Part, Place, Plan
 from app.kpis.questions import Answer, Cell, Comparison, KpiFace, MembersOf, Query, Series, Status, ToDate
 from app.kpis.service import UnknownKpi, load_kpis
 from app.teams.facts import Structure
@@ -199,7 +199,7 @@ class Figures:
         plan = self._plan
         if plan.before_total is None:
             return None
-        to_dates = [self._to_date(history, subject, now, then) for now, then in plan.pairs()]
+        to_dates = [self._to_date(history, subject, cut) for cut in plan.cuts]
         return Comparison(
             windows=tuple(place.window if place else None for place in plan.before),
             cells=tuple(
@@ -210,12 +210,11 @@ class Figures:
             to_date_by_window=tuple(to_dates[1:]),
         )
 
-    def _to_date(self, history: KpiHistory, subject: Subject, now: Place, then: Place | None) -> ToDate | None:
-        cut = self._plan.to_date(now, then)
-        if not cut:
+    def _to_date(self, history: KpiHistory, subject: Subject, cut: Cut | None) -> ToDate | None:
+        if cut is None:
             return None
-        current, previous = (self.cell(history, subject, place) for place in cut[1:])
-        return ToDate(self._plan.working_days_past(now), current, previous)
+        current, previous = (self.cell(history, subject, place) for place in (cut.current, cut.previous))
+        return ToDate(cut.working_days, current, previous)
 
     def cell(self, history: KpiHistory, subject: Subject, place: Place) -> Cell:
         """One figure, with the first status that applies (S12)."""

@@ -71,6 +71,15 @@ class Part:
     place: Place
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Two places to be compared like for like, each cut after as many working days (S21)."""
+
+    working_days: int
+    current: Place
+    previous: Place
+
+
 class Plan:
     """Which measures are needed over which days; numbers them for the statement."""
 
@@ -87,7 +96,9 @@ class Plan:
         self.measures: dict[Measure, int] = {}
         self.windows: dict[Days, int] = {}
         self.groups: dict[tuple[int, ...], int] = {}
-        self._parts: dict[tuple[str, Days], list[Part] | None] = {}
+        self._parts: dict[tuple[str, Place], list[Part] | None] = {}
+        self.pairs = self._pairs()
+        self.cuts = [self._to_date(now, then) for now, then in self.pairs]
 
     @property
     def scope(self) -> Scope:
@@ -112,27 +123,23 @@ class Plan:
     def places(self) -> list[Place]:
         """Every place of which a figure is shown."""
         shown: list[Place | None] = [self.total, *self.tiles, self.before_total, *self.before]
-        for now, then in self.pairs():
-            shown += self.to_date(now, then)[1:] if self.to_date(now, then) else []
-        return [place for place in shown if isinstance(place, Place)]
+        shown += [place for cut in self.cuts if cut for place in (cut.current, cut.previous)]
+        return [place for place in shown if place is not None]
 
-    def pairs(self) -> list[tuple[Place, Place | None]]:
+    def _pairs(self) -> list[tuple[Place, Place | None]]:
         """Each place with the one that it is compared with, the total first."""
         if self.before_total is None:
             return []
         return [(self.total, self.before_total), *zip(self.tiles, self.before, strict=True)]
 
-    def to_date(self, now: Place, then: Place | None) -> list[Place] | tuple[()]:
-        """Both places cut after the working days that are past; nothing where there is nothing to cut (S21).
+    def _to_date(self, now: Place, then: Place | None) -> Cut | None:
+        """Both places cut after the working days that are past; None where there is nothing to cut (S21)."""
+        if then is None or self.is_complete(now.window):
+            return None
+        count = self._working_days_past(now)
+        return Cut(count, self._cut(now, count), self._cut(then, count)) if count else None
 
-        Three places, the first one `now` itself as a mark of which pair it is.
-        """
-        count = self.working_days_past(now)
-        if then is None or count == 0 or self.is_complete(now.window):
-            return ()
-        return [now, self._cut(now, count), self._cut(then, count)]
-
-    def working_days_past(self, place: Place) -> int:
+    def _working_days_past(self, place: Place) -> int:
         """How many working days of the organization's calendar in this place have ended by T."""
         today = local_day(self.context.at, self.context.cut.zone)
         past = DayRange(place.window.start, place.window.end).until(today)
@@ -155,7 +162,7 @@ class Plan:
 
     def parts(self, history: KpiHistory, place: Place) -> list[Part] | None:
         """The place by the versions that are valid in it; None where they do not add up (`mixed_versions`, S24)."""
-        key = (history.key, place.days)
+        key = (history.key, place)
         if key not in self._parts:
             self._parts[key] = _by_version(history, place, self.query.versions.get(history.key))
         return self._parts[key]
