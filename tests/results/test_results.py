@@ -232,3 +232,15 @@ async def test_another_organizations_team_is_unknown(api: Api, world: World) -> 
     team = (await stranger.post("/teams", {"name": "Theirs"}))["id"]
     body = {"kpis": ["calls_made"], "subjects": [{"team": team}], "period": "2026-07"}
     await api.post("/kpi-results/query", body, expect=422)
+
+
+async def test_what_lies_before_a_month_cut_to_date_is_as_many_days_and_not_a_month(api: Api) -> None:
+    """21 working days of March are past, more than February has: the cut February is the whole month's days."""
+    change = CALLS | {"key": "change", "name": "Change", "formula": "calls - previous(calls)"}
+    await api.post("/kpis", change, expect=201)
+    await api.post("/events", event("c-1", "call.made", at="2026-01-02T08:00:00Z", properties={"campaign": "x"}))
+    await api.set_clock("2026-03-31T10:00:00Z")
+    answer = await query(api, kpis=["change"], period="2026-03", grain="month", compare=["previous_period"])
+    compared = answer["series"][0]["comparisons"]["previous_period"]
+    assert compared["values"] == [-1]
+    assert compared["to_date"] == {"working_days": 21, "current": 0, "previous": 0}
