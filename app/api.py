@@ -3,11 +3,19 @@
 from fastapi import APIRouter
 
 from app.accounts.router import router as accounts
+from app.calendars.periods_router import router as periods
 from app.calendars.router import router as calendars
+from app.checkup.router import router as checkup
+from app.employment.router import router as employment
 from app.events.router import router as events
 from app.goals.router import router as goals
 from app.integrations.router import router as integrations
+from app.kpis.library.router import router as library
 from app.kpis.router import router as kpis
+from app.kpis.scores_router import router as scores
+from app.rates.router import router as rates
+from app.results.analysis_router import router as analysis
+from app.results.preview_router import router as preview
 from app.results.router import router as results
 from app.reviews.router import router as reviews
 from app.teams.router import router as teams
@@ -16,6 +24,24 @@ from app.teams.router import router as teams
 def routers() -> APIRouter:
     """All operations."""
     api = APIRouter(prefix="/v1")
-    for router in (accounts, teams, events, integrations, kpis, results, calendars, goals, reviews):
+    for router in (
+        accounts,
+        teams,
+        employment,
+        events,
+        integrations,
+        kpis,
+        library,
+        scores,
+        results,
+        analysis,
+        preview,
+        periods,
+        calendars,
+        rates,
+        goals,
+        reviews,
+        checkup,
+    ):
         api.include_router(router)
     return api

@@ -20,6 +20,7 @@ from app.core.problems import NotFound, Problem
 from app.core.settings import Settings
 from app.core.telemetry import RequestContext
 from app.integrations.models import SourceDirectory
+from app.results.budget import QueryBudget
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPIOffline(lifespan=lifespan, **openapi.METADATA)
     app.state.settings = settings
+    app.state.query_budget = QueryBudget(settings.query_seconds_per_minute, settings.max_concurrent_queries)
     handlers.install(app)
     app.include_router(routers())
     _add_operations(app)

@@ -31,6 +31,8 @@ class OrganizationSettings(Tenant, Recorded, Base):
         CheckConstraint("week_starts_on BETWEEN 0 AND 6", name="week_start"),
         CheckConstraint("fiscal_year_starts BETWEEN 1 AND 12", name="fiscal_start"),
         CheckConstraint("fiscal_year_named_after IN ('starts', 'ends')", name="fiscal_name"),
+        CheckConstraint("fiscal_pattern IN ('months', '4-4-5', '4-5-4', '5-4-4')", name="fiscal_pattern"),
+        CheckConstraint("fiscal_week_rule IN ('last', 'nearest')", name="fiscal_week_rule"),
         Index(
             "uq_organization_settings_current",
             "org_id",
@@ -46,6 +48,8 @@ class OrganizationSettings(Tenant, Recorded, Base):
     week_starts_on: Mapped[int]
     fiscal_year_starts: Mapped[int]
     fiscal_year_named_after: Mapped[str]
+    fiscal_pattern: Mapped[str] = mapped_column(server_default="months", sort_order=92)
+    fiscal_week_rule: Mapped[str] = mapped_column(server_default="last", sort_order=93)
 
 
 class ApiKey(Identified, Base):

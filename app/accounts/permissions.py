@@ -18,9 +18,13 @@ class Permission(StrEnum):
     KPIS_WRITE = "kpis:write"
     ORGANIZATION_READ = "organization:read"
     ORGANIZATION_WRITE = "organization:write"
+    RATES_READ = "rates:read"
+    RATES_WRITE = "rates:write"
     RESULTS_READ = "results:read"
     REVIEWS_READ = "reviews:read"
     REVIEWS_WRITE = "reviews:write"
+    SCORES_READ = "scores:read"
+    SCORES_WRITE = "scores:write"
     SOURCES_READ = "sources:read"
     SOURCES_WRITE = "sources:write"
     TEAMS_READ = "teams:read"
@@ -34,7 +38,7 @@ _READ = frozenset(permission for permission in Permission if permission.endswith
 ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
     "manager": _READ - {P.AUDIT_READ}
-    | {P.GOALS_WRITE, P.KPIS_WRITE, P.REVIEWS_WRITE, P.TEAMS_WRITE, P.CALENDARS_WRITE},
-    "member": _READ - {P.AUDIT_READ, P.SOURCES_READ},
-    "service": _READ - {P.AUDIT_READ} | {P.EVENTS_WRITE},
+    | {P.GOALS_WRITE, P.KPIS_WRITE, P.REVIEWS_WRITE, P.TEAMS_WRITE, P.CALENDARS_WRITE, P.RATES_WRITE, P.SCORES_WRITE},
+    "member": _READ - {P.AUDIT_READ, P.SOURCES_READ} | {P.SCORES_WRITE},
+    "service": _READ - {P.AUDIT_READ} | {P.EVENTS_WRITE, P.RATES_WRITE, P.SCORES_WRITE},
 }

@@ -15,6 +15,8 @@ Month = Annotated[int, Field(ge=1, le=12, description="Month in which the fiscal
 FiscalName = Annotated[
     Literal["starts", "ends"], Field(description="Whether FY2026 is the fiscal year that starts or ends in 2026.")
 ]
+FiscalPattern = Literal["months", "4-4-5", "4-5-4", "5-4-4"]
+FiscalWeekRule = Literal["last", "nearest"]
 
 
 class Organization(Output):
@@ -27,12 +29,21 @@ class Organization(Output):
     week_starts_on: int = Field(description="First day of a week: 0 is Monday, 6 is Sunday.", examples=[0])
     fiscal_year_starts: int = Field(description="Month in which the fiscal year starts.", examples=[1])
     fiscal_year_named_after: str = Field(description="`starts` or `ends`: what FY2026 means (S2).", examples=["ends"])
+    fiscal_pattern: str = Field(
+        description="`months`, or the weeks of a fiscal quarter's periods: `4-4-5`, `4-5-4`, `5-4-4`.",
+        examples=["months"],
+    )
+    fiscal_week_rule: str = Field(
+        description="Where a fiscal year of weeks ends: on the `last` day of a week in its last month, or the one "
+        "`nearest` to that month's end.",
+        examples=["last"],
+    )
     version: int = Field(description="Grows with each change; it is the ETag.", examples=[1])
     created_at: datetime = Field(description="When the organization was made.", examples=["2026-01-05T07:12:00Z"])
 
 
 class OrganizationUpdate(Input):
-    """What changes; absent fields stay. Zone, week and currency change all answers at once."""
+    """What changes; absent fields stay. Zone, weeks, fiscal years and currency change all answers at once."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Acme Sales", "time_zone": "Europe/Warsaw"}]})
 
@@ -42,6 +53,16 @@ class OrganizationUpdate(Input):
     week_starts_on: WeekStart | MISSING = Field(default=MISSING, description="0 is Monday, 6 is Sunday.")
     fiscal_year_starts: Month | MISSING = Field(default=MISSING, description="Month of the fiscal year's start.")
     fiscal_year_named_after: FiscalName | MISSING = Field(default=MISSING, description="What FY2026 means (S2).")
+    fiscal_pattern: FiscalPattern | MISSING = Field(
+        default=MISSING,
+        description="What the twelve periods of a fiscal year are: `months`, or 4 and 5 weeks by turns; each quarter "
+        "has three of them. A 53rd week belongs to the last period.",
+    )
+    fiscal_week_rule: FiscalWeekRule | MISSING = Field(
+        default=MISSING,
+        description="When a fiscal year of weeks ends: on the `last` day of a week in its last month, or on the one "
+        "`nearest` to the end of that month. Without effect on months.",
+    )
 
 
 class Me(Output):

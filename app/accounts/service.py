@@ -19,7 +19,11 @@ from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import NotFound, PermissionMissing, Problem, ValidationFailed
 
 REFOLD_SOURCES = "refold-sources"  # close dates of CRM records are local days: integrations answer to this
-SETTINGS = ("time_zone", "currency", "week_starts_on", "fiscal_year_starts", "fiscal_year_named_after")
+RETELL_EMPLOYMENTS = "retell-employments"  # who joined or left did so when a local day began
+SETTINGS = (
+    "time_zone", "currency", "week_starts_on", "fiscal_year_starts", "fiscal_year_named_after", "fiscal_pattern",
+    "fiscal_week_rule",
+)  # fmt: skip
 
 
 class ApiKeyNotFound(NotFound):
@@ -118,7 +122,8 @@ async def update_organization(
         await session.flush()  # before its successor: one current row at a time
         session.add(OrganizationSettings(org_id=who.org_id, recorded_at=at, **current | wanted))
     if wanted.get("time_zone", current["time_zone"]) != current["time_zone"]:
-        await jobs.enqueue(session, who.org_id, REFOLD_SOURCES, [{}])
+        for kind in (REFOLD_SOURCES, RETELL_EMPLOYMENTS):
+            await jobs.enqueue(session, who.org_id, kind, [{}])
     audit.record(session, who.org_id, who.label, "update", "organization", who.org_id, wanted)
     await session.flush()  # the answer reads it back
     return await get_organization(session, who.org_id)

@@ -1,9 +1,9 @@
-"""Working calendars, as recorded."""
+"""Working calendars and named periods, as recorded."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,5 +40,24 @@ class WorkCalendarRow(Revision, Base):
     holidays: Mapped[list[date]] = mapped_column(ARRAY(Date()))
     extra_working_days: Mapped[list[date]] = mapped_column(ARRAY(Date()))
     is_default: Mapped[bool]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class NamedPeriod(Revision, Base):
+    """One revision of a run of days that the organization calls by a name; both days belong to it."""
+
+    __tablename__ = "named_period"
+    __table_args__ = tenant_table(
+        CheckConstraint("first_day <= last_day", name="days"),
+        Index("uq_named_period_current", "org_id", "id", unique=True, postgresql_where=_IS_CURRENT),
+        Index("uq_named_period_key", "org_id", "key", unique=True, postgresql_where=_IS_CURRENT),
+    )
+
+    org_id: Mapped[OrganizationId] = mapped_column(ForeignKey("organization.id"), primary_key=True, sort_order=-20)
+    key: Mapped[str]
+    name: Mapped[str]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
     version: Mapped[int]
     created_at: Mapped[datetime]

@@ -1,14 +1,23 @@
-"""Wire shapes of working calendars."""
+"""Wire shapes of working calendars and named periods."""
 
 import re
 from datetime import date, datetime, time
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.config import JsonDict
 
-from app.calendars.periods import FIRST_YEAR, LAST_YEAR
+from app.calendars.periods import FIRST_YEAR, LAST_YEAR, is_form
 from app.calendars.working import WorkInterval
 from app.core.schemas import Input, Name, Output, Page, Text, TimeZoneName
 
@@ -154,3 +163,63 @@ class Calendar(Output):
 
 class CalendarPage(Page[Calendar]):
     """A page of calendars."""
+
+
+def _of_ones_own(key: str) -> str:
+    if is_form(key):
+        raise ValueError(f"{key} means something as a period already: choose another word")
+    return key
+
+
+PeriodKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$"), AfterValidator(_of_ones_own)]
+
+
+class NamedPeriodCreate(Input):
+    """Days that the organization calls by a name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "key": "spring_campaign",
+                    "name": "Spring campaign",
+                    "first_day": "2026-03-16",
+                    "last_day": "2026-05-10",
+                }
+            ]
+        }
+    )
+
+    key: PeriodKey = Field(
+        description="The word to write as a `period`: lower case letters, digits and _. It does not change."
+    )
+    name: Name = Field(description="What people call it.")
+    first_day: Day = Field(description="The first day that belongs to it.")
+    last_day: Day = Field(description="The last day that belongs to it.")
+
+
+class NamedPeriodUpdate(Input):
+    """What changes; absent fields stay."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"last_day": "2026-05-17"}]})
+
+    name: Name | MISSING = Field(default=MISSING, description="What people call it.")
+    first_day: Day | MISSING = Field(default=MISSING, description="The first day that belongs to it.")
+    last_day: Day | MISSING = Field(default=MISSING, description="The last day that belongs to it.")
+
+
+class NamedPeriod(Output):
+    """Days that the organization calls by a name."""
+
+    id: UUID = Field(description="Identifier of the named period.")
+    key: str = Field(description="The word to write as a `period`.", examples=["spring_campaign"])
+    name: str = Field(description="What people call it.", examples=["Spring campaign"])
+    first_day: date = Field(description="The first day that belongs to it.", examples=["2026-03-16"])
+    last_day: date = Field(description="The last day that belongs to it.", examples=["2026-05-10"])
+    version: int = Field(description="Grows with each change; it is the ETag.", examples=[1])
+    created_at: datetime = Field(description="When it was made.")
+    recorded_at: datetime = Field(description="When its present content was recorded.")
+
+
+class NamedPeriodPage(Page[NamedPeriod]):
+    """A page of named periods, in time order."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, cast
+from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,9 +12,10 @@ from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.accounts.access import Principal
 from app.calendars import queries, schemas
+from app.calendars.fiscal import FiscalName, FiscalPattern, FiscalWeekRule
 from app.calendars.models import WorkCalendarRow
 from app.calendars.national import public_holidays, subdivisions_by_country
-from app.calendars.periods import CalendarSettings
+from app.calendars.periods import CalendarSettings, DayRange
 from app.calendars.working import WorkCalendar, WorkInterval
 from app.core import audit, clock, etags
 from app.core.db import OrganizationId
@@ -38,12 +39,21 @@ async def calendar_settings(session: AsyncSession, org_id: OrganizationId, known
     settings = await accounts.settings_as_known(session, org_id, known_at)
     if settings is None:
         settings = (await session.execute(account_queries.first_settings(org_id))).scalar_one()
+    named = (await session.execute(queries.periods_as_known(org_id, known_at))).scalars()
     return CalendarSettings(
         zone(settings.time_zone),
         settings.week_starts_on,
         settings.fiscal_year_starts,
-        cast("Literal['starts', 'ends']", settings.fiscal_year_named_after),
+        cast("FiscalName", settings.fiscal_year_named_after),
+        cast("FiscalPattern", settings.fiscal_pattern),
+        cast("FiscalWeekRule", settings.fiscal_week_rule),
+        {period.key: DayRange(period.first_day, period.last_day + timedelta(days=1)) for period in named},
     )
+
+
+async def present_settings(session: AsyncSession, org_id: OrganizationId) -> CalendarSettings:
+    """How the organization cuts time by all that is recorded, also where its clock was set before that."""
+    return await calendar_settings(session, org_id, await clock.last_recorded(session, org_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from app.calendars.periods import DayRange
+from app.calendars.periods import DayRange, instant_at, local_day
 
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+Instants = tuple[datetime, datetime]
+"""From one instant until before another."""
 
 
 def _since_midnight(clock: time) -> timedelta:
@@ -74,6 +79,35 @@ class WorkCalendar:
 
     def working_time(self, days: DayRange) -> timedelta:
         return sum((interval.length for day in days for interval in self.intervals_on(day)), timedelta())
+
+    def intervals_between(self, first: date, end: date) -> list[Instants]:
+        """The working intervals of the calendar's own days from `first` until before `end`, as instants in UTC (S16).
+
+        Disjoint and in order; what meets at an instant is one. A clock time that comes twice is its first; one in
+        a gap is the end of the gap, so that an interval is as long as the clocks really ran.
+        """
+        found: list[Instants] = []
+        for day in DayRange(first, max(first, end)):
+            for interval in sorted(self.intervals_on(day)):
+                starts, ends = self._instants(day, interval)
+                if found and found[-1][1] == starts:
+                    starts = found.pop()[0]
+                if starts < ends:
+                    found.append((starts, ends))
+        return found
+
+    def working_seconds(self, start: datetime, end: datetime) -> Decimal:
+        """The exact working time between two instants; 0 where `end` is not later (S16)."""
+        if end <= start:
+            return Decimal(0)
+        days = local_day(start, self.zone), local_day(end, self.zone) + _DAY
+        within = ((max(since, start), min(until, end)) for since, until in self.intervals_between(*days))
+        worked = sum((until - since for since, until in within if since < until), timedelta())
+        return Decimal(worked // _MICROSECOND).scaleb(-6)
+
+    def _instants(self, day: date, interval: WorkInterval) -> Instants:
+        ends_on = day if interval.end > time() else day + _DAY
+        return instant_at(day, interval.start, self.zone), instant_at(ends_on, interval.end, self.zone)
 
     def cut_after(self, days: DayRange, count: int) -> date:
         """The day after the run's `count`-th working day, where a comparison to date is cut (S21).

@@ -38,6 +38,8 @@ class Problem(Exception):  # noqa: N818  # named by what is so, not by 'Error'
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad-request"
     title: ClassVar[str] = "Bad request"
+    pointer: ClassVar[str | None] = None
+    """The place in a request that is always the wrong one, where a constraint of the database tells."""
 
     def __init__(self, detail: str, errors: Sequence[ErrorItem] = (), headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -188,7 +190,8 @@ def from_database(error: DBAPIError) -> Problem:
     name = _SHARD_SUFFIX.sub("", found.group(1)) if found else ""
     if name in CONSTRAINTS:
         kind = CONSTRAINTS[name]
-        return kind((kind.__doc__ or kind.title).strip().splitlines()[0])
+        told = (kind.__doc__ or kind.title).strip().splitlines()[0]
+        return kind(told, [ErrorItem(pointer=kind.pointer, message=told, code=kind.code)] if kind.pointer else ())
     if state == "57014":
         return TooExpensive("The question took too long. Ask for fewer windows, subjects or KPIs.")
     if state in {"23505", "23P01", "40001", "40P01", "55P03"}:

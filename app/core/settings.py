@@ -37,5 +37,12 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(32, ge=1, description="Deepest nesting of a JSON body.")
     max_batch_events: int = Field(5_000, ge=1, description="Most events in one batch.")
     max_result_cells: int = Field(50_000, ge=1, description="Most values in one answer of a result query.")
+    max_streamed_cells: int = Field(5_000_000, ge=1, description="Most values in one answer that is streamed.")
+    query_seconds_per_minute: float = Field(
+        60.0, ge=0, description="Seconds of computing that an organization's queries may take in a minute; 0: no limit."
+    )
+    max_concurrent_queries: int = Field(
+        8, ge=1, description="Queries of one organization that a process computes at once; others wait briefly."
+    )
     idempotency_hours: int = Field(24, ge=1, description="How long an `Idempotency-Key` is remembered.")
     directory_ttl_seconds: float = Field(30.0, ge=0, description="How long a key's organization is cached.")

@@ -5,105 +5,26 @@ from datetime import date
 from typing import Any
 
 from app.demo.people import NORTH, SALES, SOUTH
+from app.kpis.library.catalogue import LIBRARY
 
-CUSTOMERS, SALES_RESULTS, TEAM = "customer_satisfaction", "sales_results", "team_performance"
-_HUMAN_ANSWER = {"events": ["call.made", "email.sent", "meeting.held"], "where": "not (properties.automated == true)"}
-_ANSWER = {"from": {"events": ["lead.created"]}, "to": _HUMAN_ANSWER, "match": "lead"}
+_READY_MADE = (
+    "calls_made",
+    "meetings_held",
+    "new_customers",
+    "revenue_won",
+    "average_deal_size",
+    "win_rate_closed",
+    "lead_response_time",
+    "lead_response_within_5_minutes",
+    "lead_response_within_30_minutes",
+)
+_OWN_MARKS: dict[str, Any] = {"win_rate_closed": {"thresholds": {"good": "0.3", "poor": "0.2"}}}
 
 
 # Any: bodies as they are posted.
 def kpis() -> list[dict[str, Any]]:
-    """The KPIs, as they are posted."""
-    return [
-        _kpi("calls_made", "Calls made", TEAM, {"calls": _count("call.made")}, "calls", indicator="leading"),
-        _kpi(
-            "meetings_held",
-            "Meetings held",
-            TEAM,
-            {"meetings": _count("meeting.held")},
-            "meetings",
-            indicator="leading",
-        ),
-        _kpi(
-            "new_customers",
-            "New customers",
-            SALES_RESULTS,
-            {"firsts": {**_count("deal.won"), "where": "nth(customer) == 1"}},
-            "firsts",
-            description="Customers whose first deal was won.",
-        ),
-        _kpi(
-            "revenue_won",
-            "Revenue won",
-            SALES_RESULTS,
-            {"revenue": {"aggregate": "sum", "events": ["deal.won"], "value": "amount"}},
-            "revenue",
-            unit="money",
-        ),
-        _kpi(
-            "average_deal_size",
-            "Average deal size",
-            SALES_RESULTS,
-            {"size": {"aggregate": "avg", "events": ["deal.won"], "value": "amount"}},
-            "size",
-            unit="money",
-        ),
-        _kpi(
-            "win_rate_closed",
-            "Win rate of closed deals",
-            SALES_RESULTS,
-            {"won": _count("deal.won"), "lost": _count("deal.lost")},
-            "won / (won + lost)",
-            unit="ratio",
-            thresholds={"good": "0.3", "poor": "0.2"},
-        ),
-        _kpi(
-            "lead_response_time",
-            "Lead response time",
-            CUSTOMERS,
-            {"waited": {"aggregate": "median", "elapsed": _ANSWER}},
-            "waited",
-            unit="duration",
-            direction="decrease",
-            indicator="leading",
-            description="Half of the leads waited less for the first call, e-mail or meeting by a human.",
-        ),
-        _answered_within(5),
-        _answered_within(30),
-    ]
-
-
-def _kpi(
-    key: str,
-    name: str,
-    category: str,
-    measures: dict[str, Any],
-    formula: str,
-    *,
-    unit: str = "count",
-    direction: str = "increase",
-    indicator: str = "lagging",
-    **more: Any,
-) -> dict[str, Any]:
-    shape = {"measures": measures, "formula": formula, "unit": {"kind": unit}, "direction": direction}
-    told = {"key": key, "name": name, "category": category, "indicator": indicator, "state": "official"}
-    return {**told, **shape, **more}
-
-
-def _count(event: str) -> dict[str, Any]:
-    return {"aggregate": "count", "events": [event]}
-
-
-def _answered_within(minutes: int) -> dict[str, Any]:
-    return _kpi(
-        f"lead_response_within_{minutes}_minutes",
-        f"Leads answered within {minutes} minutes",
-        CUSTOMERS,
-        {"in_time": {"aggregate": "share_within", "within": f"PT{minutes}M", "elapsed": _ANSWER}},
-        "in_time",
-        unit="ratio",
-        indicator="leading",
-    )
+    """The KPIs, as they are posted: ready-made ones, with marks of its own for one of them."""
+    return [LIBRARY[key].body("official") | _OWN_MARKS.get(key, {}) for key in _READY_MADE]
 
 
 @dataclass(frozen=True, slots=True)

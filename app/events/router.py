@@ -4,7 +4,7 @@ from json import JSONDecodeError
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.accounts.access import Principal, Session, requires
 from app.accounts.permissions import Permission
@@ -12,8 +12,9 @@ from app.core import etags
 from app.core.pagination import PageQuery
 from app.core.problems import BodyTooLarge, MalformedJson, UnsupportedMediaType, ValidationFailed, problems
 from app.core.routing import TransactionalRoute
-from app.events import identities_router, posting, reading, schemas
+from app.events import identities_router, posting, properties, reading, schemas
 from app.events.models import EventTypeTaken
+from app.events.property_schemas import EventPropertyPage, PropertiesQuery, PropertyValuePage
 from app.events.wire import read_cloud_event, read_event
 
 router = APIRouter()
@@ -23,6 +24,9 @@ Reader = Annotated[Principal, requires(Permission.EVENTS_READ)]
 Writer = Annotated[Principal, requires(Permission.EVENTS_WRITE)]
 SourcesReader = Annotated[Principal, requires(Permission.SOURCES_READ)]
 SourcesWriter = Annotated[Principal, requires(Permission.SOURCES_WRITE)]
+
+EventTypeName = Annotated[schemas.TypeName, Path(description="The event type.", examples=["deal.won"])]
+PropertyKey = Annotated[schemas.PropertyKey, Path(description="The property.", examples=["channel"])]
 
 JSON = "application/json"
 CLOUD_EVENT = "application/cloudevents+json"
@@ -131,6 +135,36 @@ async def create_event_type(session: Session, who: Writer, new: schemas.EventTyp
     Events of any well-formed type are taken; the catalogue tells people what a type says.
     """
     return await reading.add_event_type(session, who, new)
+
+
+@ledger.get("/event-types/{event_type}/properties", responses=problems(properties.EventTypeNotFound))
+async def list_event_properties(
+    session: Session, who: Reader, event_type: EventTypeName, query: Annotated[PropertiesQuery, Query()]
+) -> EventPropertyPage:
+    """List the properties of an event type.
+
+    Those that the newest 10,000 events of the type have, the most frequent first: for menus of filters.
+    """
+    return await properties.list_properties(session, who.org_id, event_type, query)
+
+
+# A key may hold a slash, hence `:path`.
+@ledger.get(
+    "/event-types/{event_type}/properties/{property_key:path}/values",
+    responses=problems(properties.EventTypeNotFound, properties.PropertyNotFound),
+)
+async def list_event_property_values(
+    session: Session,
+    who: Reader,
+    event_type: EventTypeName,
+    property_key: PropertyKey,
+    query: Annotated[PropertiesQuery, Query()],
+) -> PropertyValuePage:
+    """List the values of a property.
+
+    Those that the newest 10,000 events of the type have, the most frequent first: for menus of filters.
+    """
+    return await properties.list_values(session, who.org_id, event_type, property_key, query)
 
 
 @ledger.get("/cloud-event-sources")

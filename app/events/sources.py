@@ -26,7 +26,7 @@ class Source(Identified, Base):
     __tablename__ = "source"
     __table_args__ = tenant_table(
         UniqueConstraint("org_id", "key"),
-        CheckConstraint("system IN ('api', 'hubspot', 'pipedrive')", name="system"),
+        CheckConstraint("system IN ('api', 'hubspot', 'pipedrive', 'paceline')", name="system"),
     )
 
     key: Mapped[str]

@@ -18,6 +18,7 @@ from app.goals.frozen import Content, digest_of, jsonable, present
 from app.goals.lifecycle import Stored, state_on
 from app.goals.models import Goal, GoalTarget
 from app.goals.service import aim_of, find_goal, period_of, require, shown, today_of
+from app.goals.targets import target_values
 from app.goals.work import work_of
 from app.kpis.attribution import Subject
 from app.kpis.definition import Definition
@@ -64,7 +65,7 @@ async def close_goal(
 
 async def _computed(session: AsyncSession, goal: Goal, as_of: datetime | None) -> schemas.Progress:
     """The goal's figures at T, by what was known of events, target, calendars and members (S5)."""
-    answer = await compute(session, goal.org_id, _question(goal, as_of))
+    answer = await compute(session, goal.org_id, _question(goal, as_of), targets=target_values)
     found = await session.execute(queries.target_as_known(goal.org_id, goal.id, answer.known_at))
     target: GoalTarget | None = found.scalar_one_or_none()
     today = local_day(answer.as_of, (await calendar_settings(session, goal.org_id, answer.known_at)).zone)
@@ -96,7 +97,7 @@ async def _aim(session: AsyncSession, goal: Goal, target: GoalTarget, answer: An
     if not history.versions:
         return None
     version = history.version_on(goal.last_day)
-    is_additive = version.definition.is_additive
+    is_additive = answer.kpis[goal.kpi_key].is_additive
     return aim_of(
         cast("pace.Direction", goal.direction),
         target,
@@ -166,7 +167,9 @@ async def _frozen(session: AsyncSession, goal: Goal) -> schemas.Progress:
     """The figures of the closing, and whether present knowledge gives another actual value of the same instant (S6)."""
     progress = schemas.Progress.model_validate({**(goal.closing or {}), "digest": goal.closing_digest})
     known_at = await clock.last_recorded(session, goal.org_id)
-    present = _total(await compute(session, goal.org_id, _question(goal, progress.as_of, known_at)))
+    present = _total(
+        await compute(session, goal.org_id, _question(goal, progress.as_of, known_at), targets=target_values)
+    )
     progress.state = "closed"
     progress.restated_since = (jsonable(present.value), present.status) != (jsonable(progress.actual), progress.status)
     return progress

@@ -1,6 +1,7 @@
 """Reading of goals and their targets."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -60,25 +61,51 @@ def target_as_known(org_id: OrganizationId, goal_id: UUID, known_at: datetime) -
     return target_revisions(org_id, goal_id).where(_known_by(known_at))
 
 
-def aims_as_known(
-    org_id: OrganizationId, kpi_key: str, *, team_id: UUID | None, member_id: UUID | None, known_at: datetime
-) -> Select[Goal, GoalTarget]:
-    """An owner's goals on a KPI that counted at an instant, with their targets as recorded by it, latest first."""
+@dataclass(frozen=True)
+class Sought:
+    """The goals on a KPI, of the organization and these teams and members, that touch some days, as known."""
+
+    kpi_key: str
+    team_ids: Sequence[UUID]
+    member_ids: Sequence[UUID]
+    first: date
+    end: date
+    known_at: datetime
+
+
+def aims_as_known(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTarget]:
+    """The goals that counted at an instant with their targets as recorded by it, latest first."""
+    return (
+        _aims(org_id, sought)
+        .where(GoalTarget.value.is_not(None), _known_by(sought.known_at))
+        .order_by(Goal.created_at.desc(), Goal.id.desc())
+    )
+
+
+def aims_ever(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTarget]:
+    """The same goals with every target that they had by then, in the order in which they were recorded."""
+    return (
+        _aims(org_id, sought)
+        .where(GoalTarget.recorded_at <= sought.known_at)
+        .order_by(GoalTarget.recorded_at, GoalTarget.id)
+    )
+
+
+def _aims(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTarget]:
+    is_organization = and_(Goal.team_id.is_(None), Goal.member_id.is_(None))
     return (
         select(Goal, GoalTarget)
         .join(GoalTarget, TARGET_OF_GOAL)
         .where(
             Goal.org_id == org_id,
             GoalTarget.org_id == org_id,
-            Goal.kpi_key == kpi_key,
-            Goal.team_id.is_not_distinct_from(team_id),
-            Goal.member_id.is_not_distinct_from(member_id),
-            Goal.opened_at <= known_at,
-            or_(Goal.cancelled_at.is_(None), Goal.cancelled_at > known_at),
-            GoalTarget.value.is_not(None),
-            _known_by(known_at),
+            Goal.kpi_key == sought.kpi_key,
+            or_(is_organization, Goal.team_id.in_(sought.team_ids), Goal.member_id.in_(sought.member_ids)),
+            Goal.start_on < sought.end,
+            Goal.end_on > sought.first,
+            Goal.opened_at <= sought.known_at,
+            or_(Goal.cancelled_at.is_(None), Goal.cancelled_at > sought.known_at),
         )
-        .order_by(Goal.created_at.desc(), Goal.id.desc())
     )
 
 

@@ -159,7 +159,7 @@ async def find_goal(session: AsyncSession, org_id: OrganizationId, goal_id: UUID
 async def today_of(session: AsyncSession, org_id: OrganizationId) -> date:
     """The local day by the organization's clock."""
     now = await clock.now(session, org_id)
-    return local_day(now, (await calendars.calendar_settings(session, org_id, now)).zone)
+    return local_day(now, (await calendars.present_settings(session, org_id)).zone)
 
 
 def shown(goal: Goal, target: GoalTarget, today: date) -> schemas.Goal:
@@ -236,9 +236,8 @@ async def _kpi(session: AsyncSession, org_id: OrganizationId, key: str) -> Kpi:
 
 
 async def _period(session: AsyncSession, org_id: OrganizationId, text: str, today: date) -> DayRange:
-    now = await clock.now(session, org_id)
     try:
-        return parse_period(text, today, await calendars.calendar_settings(session, org_id, now))
+        return parse_period(text, today, await calendars.present_settings(session, org_id))
     except PeriodError as error:
         raise ValidationFailed.at("/period", str(error), "period") from None
 

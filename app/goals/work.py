@@ -1,7 +1,7 @@
 """Whose working time a goal's expected share is measured in (S31)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from uuid import UUID
@@ -19,6 +19,7 @@ from app.teams.models import MemberAssignment
 from app.teams.structure import load_structure
 
 _Terms = tuple[UUID | None, Fraction]
+TermsOfMember = list[tuple[Days, _Terms]]
 _USUAL: _Terms = (None, Fraction(1))
 
 
@@ -29,13 +30,20 @@ async def work_of(
 
     By their calendars and part time. A team without members works as the organization does.
     """
-    period = DayRange(goal.start_on, goal.end_on)
     days = await _days_of_people(session, org_id, goal, known_at)
     rows = await session.execute(queries.assignments_as_known(org_id, list(days), known_at))
-    terms = _terms(rows.scalars())
+    return work_in(goal, days, terms_of(rows.scalars()), calendars)
+
+
+def work_in(
+    goal: Goal, days: Mapping[UUID, Sequence[Days]], terms: Mapping[UUID, TermsOfMember], calendars: Calendars
+) -> list[Work]:
+    """The work of these members on their days; of nobody: as the organization works."""
+    period = DayRange(goal.start_on, goal.end_on)
     shared: dict[tuple[UUID | None, DayRange], Fraction] = defaultdict(Fraction)
     for member_id, runs in days.items():
-        for run, (calendar_id, part) in terms.get(member_id, []) + _without_terms(terms.get(member_id, [])):
+        own = terms.get(member_id, [])
+        for run, (calendar_id, part) in own + _without_terms(own):
             for there in intersect(intersect([run], runs), [Days(period.start, period.end)]):
                 shared[calendar_id, DayRange(*there)] += part
     work = [Work(calendars.of(calendar_id), run, part) for (calendar_id, run), part in shared.items()]
@@ -53,13 +61,14 @@ async def _days_of_people(
     return Attributor(structure, "at_event", date.min).days_within(goal.team_id)
 
 
-def _terms(rows: Iterable[MemberAssignment]) -> dict[UUID, list[tuple[Days, _Terms]]]:
-    found: dict[UUID, list[tuple[Days, _Terms]]] = defaultdict(list)
+def terms_of(rows: Iterable[MemberAssignment]) -> dict[UUID, TermsOfMember]:
+    """The calendars and part time of each member, by days."""
+    found: dict[UUID, TermsOfMember] = defaultdict(list)
     for row in rows:
         found[row.member_id].append((days_between(row.valid_from, row.valid_to), (row.calendar_id, Fraction(row.fte))))
     return found
 
 
-def _without_terms(terms: list[tuple[Days, _Terms]]) -> list[tuple[Days, _Terms]]:
+def _without_terms(terms: TermsOfMember) -> TermsOfMember:
     """The days on which nothing was said: full time, by the organization's calendar."""
     return [(gap, _USUAL) for gap in complement(sorted(days for days, _ in terms))]

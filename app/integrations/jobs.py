@@ -1,6 +1,8 @@
-"""The work that deliveries and changed mappings cause."""
+"""The work that deliveries, changed mappings and a changed zone cause."""
 
+from app.accounts.service import RETELL_EMPLOYMENTS
 from app.core.jobs import Handler
+from app.employment import telling
 from app.integrations import retelling, translation
 
 HANDLERS = {
@@ -9,4 +11,5 @@ HANDLERS = {
     retelling.RETELL: Handler(run=retelling.retell),
     translation.REFOLD: Handler(run=translation.refold),
     translation.REFOLD_ALL: Handler(run=translation.refold_all, batch=100),
+    RETELL_EMPLOYMENTS: Handler(run=telling.retell_all, batch=100),
 }

@@ -252,7 +252,10 @@ class Source(Output):
     id: UUID = Field(description="Identifier of the source.")
     key: str = Field(description="Short name, unique in the organization.", examples=["hubspot"])
     name: str = Field(description="What people call it.", examples=["HubSpot of sales"])
-    system: str = Field(description="What is connected.", examples=["hubspot"])
+    system: str = Field(
+        description="What is connected; `paceline` is what Paceline itself tells, such as who joined.",
+        examples=["hubspot"],
+    )
     account_id: str | None = Field(description="The CRM's account.", examples=["44556677"])
     webhook_url: str | None = Field(description="Where the CRM is to post.", examples=["https://…/v1/hooks/…"])
     signed_url: str | None = Field(description="The address that signatures are checked against.")

@@ -44,7 +44,7 @@ class TooManySecrets(Conflict):
 
 
 class SourceIsOurs(Conflict):
-    """The organization's own source `api` cannot be archived."""
+    """The organization's own sources, `api` and `paceline`, cannot be archived."""
 
     code, title = "source-is-ours", "The source is the organization's own"
 
@@ -238,8 +238,8 @@ async def archive_source(session: AsyncSession, who: Principal, source_id: UUID)
     """Accept nothing from the source any more; what came from it stays."""
     at = await clock.tick(session, who.org_id)
     source, _, _ = await find_source(session, who.org_id, source_id, lock=True)
-    if source.key == "api":
-        raise SourceIsOurs("The source api belongs to the organization and stays.")
+    if source.key == "api" or source.system == "paceline":
+        raise SourceIsOurs(f"The source {source.key} belongs to the organization and stays.")
     if source.archived_at is None:
         source.archived_at = at
         source.version += 1

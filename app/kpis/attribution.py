@@ -121,6 +121,35 @@ class Attributor:
                 return self._unassigned()
         return []
 
+    def members_in(self, subject: Subject) -> dict[UUID, list[Days]]:
+        """The members in scope of a subject, with the days on which they are (S23); all of them for the organization.
+
+        Of the unassigned the members who are in no team.
+        """
+        match subject.kind:
+            case "member" if subject.id is not None:
+                days = [ALL_TIME]
+                if subject.within is not None:
+                    days = self.days_within(subject.within).get(subject.id, [])
+                return {subject.id: days}
+            case "team" if subject.id is not None:
+                return self.days_within(subject.id)
+            case "unassigned":
+                placed = self._days_in_teams()
+                return {member: complement(placed.get(member, [])) for member in self._structure.members}
+        return {member: [ALL_TIME] for member in self._structure.members}
+
+    def days_directly_in(self, team_id: UUID) -> dict[UUID, list[Days]]:
+        """For each member of the team itself, without the teams below it, the days on which what they did counts."""
+        collected: dict[UUID, list[Days]] = defaultdict(list)
+        for member, days in self._members[team_id]:
+            collected[member].append(days)
+        return self._as_attributed(collected)
+
+    def mapped_to(self, member_id: UUID) -> list[Span]:
+        """The identities of a member, with the days."""
+        return self._mapped[member_id]
+
     def reach(self, subject: Subject) -> set[UUID]:
         """The identities whose credits the subject would get on some day, perhaps not on the one asked about."""
         people = [subject.id] if subject.kind == "member" else self.days_within(subject.id) if subject.id else []
@@ -168,12 +197,8 @@ class Attributor:
 
     def _unassigned(self) -> list[Span]:
         """What no member gets, or only members in no team at all on that day (`current`: today)."""
-        in_a_team: dict[UUID, list[Days]] = defaultdict(list)
-        for team in self._members:
-            for member, days in self._members[team]:
-                in_a_team[member].append(days)
         assigned: dict[UUID, list[Days]] = defaultdict(list)
-        for member, runs in self._as_attributed(in_a_team).items():
+        for member, runs in self._days_in_teams().items():
             for span in self._clipped(member, runs):
                 assigned[span.identity_id].append(span.days)
         loose = [
@@ -182,6 +207,14 @@ class Attributor:
             for days in complement(union(assigned[identity]))
         ]
         return [*loose, Span(NIL, ALL_TIME)]
+
+    def _days_in_teams(self) -> dict[UUID, list[Days]]:
+        """For each member who ever was in a team, the days on which that holds."""
+        in_a_team: dict[UUID, list[Days]] = defaultdict(list)
+        for rows in self._members.values():
+            for member, days in rows:
+                in_a_team[member].append(days)
+        return self._as_attributed(in_a_team)
 
 
 def _holds(runs: Iterable[Days], day: date) -> bool:

@@ -19,7 +19,7 @@ from app.kpis.expressions.syntax import Binary, Call, Choices, Name, Node, Unary
 
 _TEXT = SqlText(collation="C")
 # PostgreSQL's division keeps as many digits as its operands show; 40 are more than formulas have (S19).
-_DIVISION_SCALE = Decimal("0E-40")
+DIVISION_SCALE = Decimal("0E-40")
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -53,13 +53,12 @@ def things_counted(*conditions: Node | None) -> frozenset[str]:
 class FilterCompiler:
     """Compiles checked conditions over one view of events.
 
-    The view has the columns of `event`, `source_key`, and `nth_<n>` for the n-th of `things` in order.
-    `currency` is the query's: an amount in another one is missing (S13).
+    The view has the columns of `event`, `source_key`, `converted`, and `nth_<n>` for the n-th of `things` in order.
+    `converted` is the amount in the query's currency: one that cannot be converted is missing (S13).
     """
 
-    def __init__(self, view: NamedFromClause, currency: str, things: dict[str, str]) -> None:
+    def __init__(self, view: NamedFromClause, things: dict[str, str]) -> None:
         self._view = view
-        self._currency = currency
         self._things = things
 
     def condition(self, node: Node) -> ColumnElement[bool]:
@@ -92,10 +91,20 @@ class FilterCompiler:
         return self._is_present(Name(("amount_original",)) if name.path == ("amount",) else name)
 
     def identity(self, name: Name) -> ColumnElement[Any]:
-        """What tells two things apart in `count_distinct`: the text 1 and the number 1 are two."""
+        """What tells two things apart in `count_distinct`, as text: the text 1 and the number 1 are two."""
         if name.path[0] == "properties":
-            return self._property(name.path[1])
-        return func.to_jsonb(self._name(name.path).text)
+            return func.nullif(self.json_text(name), "null", type_=_TEXT)
+        return self.about(name.path[1])
+
+    def json_text(self, name: Name) -> ColumnElement[Any]:
+        """The value as JSON text, 'null' where there is none; equal numbers have one text, however written."""
+        value = self._name(name.path)
+        texts = [
+            func.to_jsonb(value.text).cast(_TEXT) if value.text is not None else None,
+            func.trim_scale(value.number).cast(_TEXT) if value.number is not None else None,
+            value.truth.cast(_TEXT) if value.truth is not None else None,
+        ]
+        return func.coalesce(*[text for text in texts if text is not None], literal("null", _TEXT))
 
     def about(self, thing: str) -> ColumnElement[Any]:
         """The thing of this kind that the event is about, or NULL."""
@@ -134,7 +143,7 @@ class FilterCompiler:
             case ("about", thing):
                 return Operand(text=self.about(thing))
             case ("amount",):
-                return Operand(number=case((columns.currency == self._currency, columns.amount)))
+                return Operand(number=columns.converted)
             case ("amount_original",):
                 return Operand(number=columns.amount)
             case ("source",):
@@ -180,5 +189,5 @@ def _arithmetic(operator: str, left: ColumnElement[Any] | None, right: ColumnEle
         case "*":
             return Operand(number=left * right)
         case "/":
-            return Operand(number=(left + literal(_DIVISION_SCALE, Numeric())) / func.nullif(right, 0))
+            return Operand(number=(left + literal(DIVISION_SCALE, Numeric())) / func.nullif(right, 0))
     raise TypeError(operator)

@@ -1,7 +1,24 @@
-"""The events of a figure, and those that are not in it with the reason: what a measure did, opened up."""
+"""The events of a figure, and those that are not in it with the reason: what a measure did, opened up.
+
+A row is an event (of pairs, funnels … the one that begins them) with the columns `Event`, `Source.key`, and
+
+- `day`: the local day by which it lies in the window (of open things: the first day of the run that holds then);
+- `weight`: the subject's, and `value`: what was aggregated. Seconds of a pair; 1 or 0 for shares and conversions, and
+  for funnels; the number of touches; the number of steps done in a cadence; the value that an open thing has;
+- `reason`: NULL for what was used. Else `retracted`, `not_authoritative`, `in_the_future`, `filtered`, `no_thing` (it
+  is not about what events are matched by), `not_first` (an earlier event about the thing began it), `closed` (not what
+  keeps the thing open at the moment), `other_window` (dated by its end), `unmapped`, `outside_membership`, `no_value`,
+  `unconverted`, `not_a_number`, `not_reached` (the step of the funnel), `open`, `pending`;
+- `related`: NULL or JSON that names the rows (`Event.row_id` as text) by which it was judged:
+  pairs `{"end": row or null}`; funnels `{"steps": [row or null, …]}`, for each step after the first the event by which
+  it was reached in time; touches `{"touches": [row, …], "until": row or null}`; cadences
+  `{"done": [row or null for each step], "deviation": "call.made by P2D" or null}`, the first step, by when it was due,
+  that was not done in time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -21,13 +38,14 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from app.core.ids import NIL
 from app.events.models import Event, EventCredit, Source, SourceCounts
 from app.kpis.attribution import Days, Span, Subject
-from app.kpis.definition import EventMeasure, Measure
-from app.kpis.measures import ENTERS, LEFT_OUT, Audience, Frame, Scope, bound_table
+from app.kpis.definition import EventMeasure, FunnelMeasure, Measure, OpenMeasure
+from app.kpis.measures import ENTERS, LEFT_OUT, Audience, Frame, Scope, beginning_of, bound_table
+from app.kpis.measures.kinds import has_own_day, is_covered
 
 
 @dataclass(frozen=True)
@@ -48,11 +66,13 @@ class Reach:
 
 
 def used(scope: Scope, audience: Audience, opened: Sequence[Opened]) -> Select[Any]:
-    """The events that entered, with the subject's weight and the value that was aggregated."""
+    """The events that entered."""
     parts = []
     for number, each in enumerate(opened):
-        entries = Frame(scope, audience, [each.days]).entries(number, each.measure)
-        parts.append(select(*_kept(entries), cast(null(), _TEXT).label("reason")).where(entries.c.state == ENTERS))
+        entries = Frame(scope, audience, [each.days], tells=True).entries(number, each.measure)
+        no_reason = cast(null(), _TEXT).label("reason")
+        chosen = select(*_kept(entries), no_reason).where(entries.c.state == ENTERS, *_at_moment(each, entries))
+        parts.append(_of_events(chosen) if is_covered(each.measure) else chosen)
     return _with_events(scope, parts)
 
 
@@ -60,10 +80,13 @@ def left_out(scope: Scope, audience: Audience, opened: Sequence[Opened], reach: 
     """The events of the measure's types in those days that are not in the figure, with the reason."""
     parts = []
     for number, each in enumerate(opened):
-        frame = Frame(scope, audience, [each.days])
+        frame = Frame(scope, audience, [each.days], tells=True)
         facts = frame.facts(f"m{number}", each.measure)
         entries = frame.credited(f"m{number}", facts, each.measure)
-        parts.append(select(*_kept(entries), _why(each.measure, entries)).where(_not_entered(entries)))
+        not_entered = or_(entries.c.state.is_(None), entries.c.state != ENTERS)
+        parts.append(
+            select(*_kept(entries), _why(each.measure, entries)).where(not_entered, *_at_moment(each, entries))
+        )
         parts.append(_elsewhere(frame, each, facts, entries, reach))
     return _with_events(scope, parts)
 
@@ -72,28 +95,53 @@ _TEXT = Source.key.type
 
 
 def _kept(entries: CTE) -> list[ColumnElement[Any]]:
-    return [entries.c.row_id, entries.c.day, entries.c.weight, entries.c.value]
+    return [entries.c[name] for name in ("row_id", "day", "weight", "value", "related")]
 
 
-def _not_entered(entries: CTE) -> ColumnElement[bool]:
-    return or_(entries.c.state.is_(None), entries.c.state != ENTERS)
+def _of_events(pieces: Select[Any]) -> Select[Any]:
+    """The pieces of each event as one row, with all that they add."""
+    rows = pieces.subquery("pieces_used")
+    added = func.sum(rows.c.weight * rows.c.value).label("value")
+    whole = cast(literal(1), Numeric()).label("weight")
+    day = func.min(rows.c.day).label("day")
+    return select(rows.c.row_id, day, whole, added, rows.c.related, rows.c.reason).group_by(
+        rows.c.row_id, rows.c.related, rows.c.reason
+    )
+
+
+def _at_moment(opened: Opened, rows: CTE) -> list[ColumnElement[bool]]:
+    """Of open things, those runs of days that hold at the moment asked about (S18a)."""
+    moment = _moment(opened)
+    return [] if moment is None else [rows.c.day < moment, rows.c.until_day >= moment]
+
+
+def _moment(opened: Opened) -> date | None:
+    if not isinstance(opened.measure, OpenMeasure):
+        return None
+    return opened.days.start if opened.measure.at == "start" else opened.days.end
 
 
 def _why(measure: Measure, entries: CTE) -> ColumnElement[Any]:
-    is_money = isinstance(measure, EventMeasure) and measure.value is not None and measure.value.path == ("amount",)
-    unusable = "unconverted" if is_money else "not_a_number"
+    value = measure.value if isinstance(measure, EventMeasure | OpenMeasure) else None
+    unusable = "unconverted" if value is not None and value.path == ("amount",) else "not_a_number"
+    missing = "not_reached" if isinstance(measure, FunnelMeasure) else "no_value"
     return case(
-        (entries.c.state.is_(None), "no_value"), (entries.c.state == LEFT_OUT, unusable), else_=entries.c.state
+        (entries.c.state.is_(None), missing), (entries.c.state == LEFT_OUT, unusable), else_=entries.c.state
     ).label("reason")
 
 
 def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Reach) -> Select[Any]:
     """Events that the measure did not look at, or that are not this subject's though they might have been."""
     scope, measure = frame.scope, opened.measure
-    types = measure.events if isinstance(measure, EventMeasure) else measure.start.events
+    passing = frame.passing(measure).cte(f"{facts.name}_passing")
     day = func.coalesce(Event.occurred_on, cast(func.timezone(scope.time_zone, Event.occurred_at), Date()))
-    is_looked_at = select(facts.c.row_id).where(facts.c.row_id == Event.row_id).exists()
-    is_used = select(entries.c.row_id).where(entries.c.row_id == Event.row_id).exists()
+    moment = _moment(opened)
+    in_days = [day >= opened.days.start, day < opened.days.end] if moment is None else [day < moment]
+
+    def is_in(rows: CTE, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        # Not `exists`: that becomes a join, and without statistics one that compares all rows with all.
+        return Event.row_id.in_(select(rows.c.row_id).where(*conditions))
+
     counts = and_(
         SourceCounts.org_id == Event.org_id,
         SourceCounts.source_id == Event.source_id,
@@ -104,7 +152,9 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
         (Event.retracted, "retracted"),
         (~func.coalesce(Event.type == any_(SourceCounts.counts), literal(True)), "not_authoritative"),
         (Event.occurred_at > scope.at, "in_the_future"),
-        (~is_looked_at, "filtered"),
+        (~is_in(passing), "filtered"),
+        (~is_in(passing, passing.c.is_about), "no_thing"),
+        (~is_in(facts, *_at_moment(opened, facts)), _unseen(measure)),
         *_whose(frame, measure.role, day, reach),
     )
     found = (
@@ -113,21 +163,30 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
             day.label("day"),
             cast(null(), Numeric()).label("weight"),
             cast(null(), Numeric()).label("value"),
+            cast(null(), JSONB()).label("related"),
             reason.label("reason"),
         )
         .outerjoin(SourceCounts, counts)
         .where(
             Event.org_id == scope.org_id,
-            Event.type == any_(literal(list(types), ARRAY(_TEXT))),
+            Event.type == any_(literal(list(beginning_of(measure).events), ARRAY(_TEXT))),
             Event.recorded_at <= scope.known_at,
             or_(Event.superseded_at.is_(None), Event.superseded_at > scope.known_at),
-            day >= opened.days.start,
-            day < opened.days.end,
-            ~is_used,
+            *in_days,
+            ~is_in(entries, *_at_moment(opened, entries)),
         )
         .subquery()
     )
     return select(found).where(found.c.reason.is_not(None))
+
+
+def _unseen(measure: Measure) -> str:
+    """Why a measure that relates events did not look at one that passes its filters."""
+    if isinstance(measure, OpenMeasure):
+        return "closed"
+    if is_covered(measure):
+        return "no_value"
+    return "not_first" if has_own_day(measure) else "other_window"
 
 
 def _whose(frame: Frame, role: str, day: ColumnElement[Any], reach: Reach) -> list[tuple[ColumnElement[bool], str]]:
@@ -175,7 +234,7 @@ def _whose(frame: Frame, role: str, day: ColumnElement[Any], reach: Reach) -> li
 def _with_events(scope: Scope, parts: Sequence[Select[Any]]) -> Select[Any]:
     found = union_all(*parts).subquery("found")
     return (
-        select(Event, Source.key, found.c.day, found.c.weight, found.c.value, found.c.reason)
+        select(Event, Source.key, found.c.day, found.c.weight, found.c.value, found.c.reason, found.c.related)
         .join(found, found.c.row_id == Event.row_id)
         .join(Source, and_(Source.org_id == Event.org_id, Source.id == Event.source_id))
         .where(Event.org_id == scope.org_id, Source.org_id == scope.org_id)

@@ -1,8 +1,8 @@
 """Formulas over aggregated measures, in decimals of 34 digits (S19)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from app.kpis.definition import Aggregate, Measure
 from app.kpis.expressions.syntax import Binary, Call, Name, Node, Number, Unary, children
@@ -12,52 +12,95 @@ EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
 # JSON numbers are read as doubles: nothing beyond this is a figure.
 LARGEST_EXPONENT = 300
 
-MeasureAt = Callable[[str, int], Decimal | None]
-"""The value of a measure so many windows before this one; None is no data."""
+Step = Literal["previous", "same_period_last_year"]
+Shift = tuple[Step, ...]
+"""The steps to another window, from the outside of a formula in; empty: the window itself."""
+StaffFunction = Literal["working_hours", "headcount", "fte"]
+Kind = Literal["measure", "kpi", "target", "staff"]
 
-ZERO_WITHOUT_EVENTS = frozenset({Aggregate.COUNT, Aggregate.SUM, Aggregate.COUNT_DISTINCT})
+ZERO_WITHOUT_EVENTS = frozenset({Aggregate.COUNT, Aggregate.SUM, Aggregate.COUNT_DISTINCT, Aggregate.COVERED})
+_QUOTIENTS = frozenset(
+    {
+        Aggregate.AVG,
+        Aggregate.SHARE_WITHIN,
+        Aggregate.CONVERSION,
+        Aggregate.SHARE_AT_LEAST,
+        Aggregate.SHARE_DONE,
+    }
+)
+_STAFF = frozenset({"working_hours", "headcount", "fte"})
 
 
 class Use(NamedTuple):
-    """A measure that a formula reads, so many windows before the one it is evaluated in."""
+    """Something that a formula reads: a measure, another KPI, the target of a KPI, or a function of the staff."""
 
-    measure: str
-    windows_back: int
+    kind: Kind
+    name: str
+    shift: Shift
 
 
-def uses(formula: Node, windows_back: int = 0) -> Iterator[Use]:
-    """Every measure that the formula reads, and where."""
+class Reader(Protocol):
+    """What a formula is evaluated over: the values at one place, and at those that it shifts to; None is no data."""
+
+    def measure(self, name: str, shift: Shift) -> Decimal | None:
+        """The value of a measure."""
+
+    def kpi(self, key: str, shift: Shift) -> Decimal | None:
+        """The figure of another KPI."""
+
+    def target(self, key: str, shift: Shift) -> Decimal | None:
+        """What was aimed at (S22)."""
+
+    def staff(self, function: StaffFunction, shift: Shift) -> Decimal | None:
+        """Working time in seconds, or members (S23)."""
+
+
+def uses(formula: Node, shift: Shift = ()) -> Iterator[Use]:
+    """Everything that the formula reads, and where, from left to right."""
     match formula:
+        case Name(path=("kpi", key)):
+            yield Use("kpi", key, shift)
         case Name(path=path):
-            yield Use(path[-1], windows_back)
-        case Call(function="previous", arguments=(argument,)):
-            yield from uses(argument, windows_back + 1)
+            yield Use("measure", path[-1], shift)
+        case Call(function="target", arguments=(Name(path=(*_, key)),)):
+            yield Use("target", key, shift)
+        case Call(function=function) if function in _STAFF:
+            yield Use("staff", function, shift)
+        case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
+            yield from uses(argument, (*shift, step))
         case _:
             for child in children(formula):
-                yield from uses(child, windows_back)
+                yield from uses(child, shift)
 
 
-def evaluate(formula: Node, measure_at: MeasureAt, windows_back: int = 0) -> Decimal | None:
+def evaluate(formula: Node, reader: Reader, shift: Shift = ()) -> Decimal | None:
     """The formula's value; None where an operand has no data or a divisor is 0 (`coalesce` catches it)."""
-
-    def of(node: Node) -> Decimal | None:
-        return evaluate(node, measure_at, windows_back)
-
     match formula:
         case Number(value=value):
             return value
+        case Name(path=("kpi", key)):
+            return reader.kpi(key, shift)
         case Name(path=path):
-            return measure_at(path[-1], windows_back)
+            return reader.measure(path[-1], shift)
         case Unary(operand=operand):
-            value_or_none = of(operand)
+            value_or_none = evaluate(operand, reader, shift)
             return None if value_or_none is None else FORMULA.minus(value_or_none)
         case Binary(operator=operator, left=left, right=right):
-            return _arithmetic(operator, of(left), of(right))
-        case Call(function="previous", arguments=(argument,)):
-            return evaluate(argument, measure_at, windows_back + 1)
-        case Call(function=function, arguments=arguments):
-            return _call(function, [of(argument) for argument in arguments])
+            return _arithmetic(operator, evaluate(left, reader, shift), evaluate(right, reader, shift))
+        case Call():
+            return _called(formula, reader, shift)
     raise TypeError(f"not a formula: {formula}")
+
+
+def _called(call: Call, reader: Reader, shift: Shift) -> Decimal | None:
+    match call:
+        case Call(function="target", arguments=(Name(path=(*_, key)),)):
+            return reader.target(key, shift)
+        case Call(function=("working_hours" | "headcount" | "fte") as function):
+            return reader.staff(function, shift)
+        case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
+            return evaluate(argument, reader, (*shift, step))
+    return _call(call.function, [evaluate(argument, reader, shift) for argument in call.arguments])
 
 
 def _arithmetic(operator: str, left: Decimal | None, right: Decimal | None) -> Decimal | None:
@@ -103,10 +146,10 @@ def aggregated(
     if a is None:
         return Decimal(0) if measure.aggregate in ZERO_WITHOUT_EVENTS else None
     match measure.aggregate:
-        case Aggregate.AVG | Aggregate.SHARE_WITHIN:
+        case _ if measure.aggregate in _QUOTIENTS:
             return FORMULA.divide(a, b) if b else None
         case Aggregate.MEDIAN | Aggregate.PERCENTILE:
-            return _interpolated(a, b, c or Decimal(1), measure.p or Decimal("0.5"))
+            return _interpolated(a, b, c or Decimal(1), getattr(measure, "p", None) or Decimal("0.5"))
     return a
 
 

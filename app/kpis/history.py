@@ -1,12 +1,14 @@
 """The versions of a KPI as the engine needs them: plain values, and which version a day uses (S24)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.kpis.definition import Definition
+from app.kpis.definition import Definition, adds_up
+from app.kpis.expressions import checker
+from app.kpis.expressions.syntax import references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +53,30 @@ def version_on(versions: Sequence[KpiVersionFacts], day: date) -> KpiVersionFact
     if not valid:
         raise LookupError(f"no version is valid on {day}")
     return max(valid, key=lambda version: version.number)
+
+
+def additive_kpis(histories: Mapping[str, KpiHistory]) -> dict[str, bool]:
+    """Which of the KPIs are additive in all of their versions (S24).
+
+    `histories` hold every KPI that another of them refers to; references go in no circle.
+    """
+    known: dict[str, bool] = {}
+    for key in histories:
+        _learn(key, histories, known)
+    return known
+
+
+def is_additive(definition: Definition, kpis: Mapping[str, bool]) -> bool:
+    """Whether values of parts add up to the whole's (S24); `kpis` tells it of those that the formula refers to."""
+    measures = {name: adds_up(measure) for name, measure in definition.measures.items()}
+    return checker.is_additive(definition.formula, measures, kpis)
+
+
+def _learn(key: str, histories: Mapping[str, KpiHistory], known: dict[str, bool]) -> None:
+    if key in known or key not in histories:
+        return
+    versions = histories[key].versions
+    for version in versions:
+        for other in references(version.definition.formula):
+            _learn(other, histories, known)
+    known[key] = bool(versions) and all(is_additive(version.definition, known) for version in versions)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Identified, OrganizationId, Tenant, tenant_table
@@ -23,6 +24,8 @@ class KpiRow(Identified, Base):
             name="category",
         ),
         CheckConstraint("indicator IN ('leading', 'lagging')", name="indicator"),
+        CheckConstraint("nature IN ('quantitative', 'qualitative')", name="nature"),
+        CheckConstraint("(nature = 'qualitative') = (scoring IS NOT NULL)", name="scoring"),
     )
 
     org_id: Mapped[OrganizationId] = mapped_column(ForeignKey("organization.id"), primary_key=True, sort_order=-20)
@@ -33,6 +36,8 @@ class KpiRow(Identified, Base):
     state: Mapped[str]
     category: Mapped[str]
     indicator: Mapped[str]
+    nature: Mapped[str] = mapped_column(server_default="quantitative", sort_order=1)
+    scoring: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), sort_order=2)
     display: Mapped[dict[str, Any]]
     thresholds: Mapped[dict[str, Any]]
     latest: Mapped[int]

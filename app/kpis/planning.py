@@ -1,10 +1,15 @@
 """What the figures of a query need: which measures, over which days, by which versions of the KPIs.
 
-A plan numbers measures, windows and groups of measures for the one statement that the engine asks.
+A plan numbers measures, windows and groups of measures for the one statement that the engine asks, and says of each
+cell what it reads, once for all subjects.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
 
 from app.calendars.periods import (
     CalendarSettings,
@@ -13,19 +18,27 @@ from app.calendars.periods import (
     Window,
     first_instant,
     local_day,
+    parse_period,
     previous_period,
     previous_window,
+    same_period_last_year,
+    same_window_last_year,
     windows,
 )
 from app.calendars.working import WorkCalendar
 from app.core.db import OrganizationId
 from app.kpis import formulas, measures
-from app.kpis.attribution import Attributor, Days
-from app.kpis.definition import Measure
+from app.kpis.attribution import Attributor, Days, days_between
+from app.kpis.definition import Definition, Measure, OpenMeasure, Over, adds_up
+from app.kpis.expressions.checker import is_additive
+from app.kpis.expressions.syntax import references
+from app.kpis.formulas import Shift, Step
 from app.kpis.history import KpiHistory, KpiVersionFacts, version_on
-from app.kpis.measures import Scope
-from app.kpis.questions import Query
+from app.kpis.measures import CurrencyFactors, Grouping, Scope, WorkingClock
+from app.kpis.questions import Compare, Query, Status
 from app.teams.facts import Structure
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -39,9 +52,15 @@ class Context:
     is_recorded: bool
     cut: CalendarSettings
     currency: str
+    home_currency: str
     calendar: WorkCalendar
     structure: Structure
     attributor: Attributor
+
+    @property
+    def today(self) -> date:
+        """T's local day."""
+        return local_day(self.at, self.cut.zone)
 
 
 @dataclass(frozen=True)
@@ -56,11 +75,12 @@ class Place:
         """The days alone."""
         return Days(self.window.start, self.window.end)
 
-    def back(self, count: int, cut: CalendarSettings) -> "Place":
-        """The place so many windows before."""
-        if count == 0:
-            return self
-        return Place(previous_window(self.window, self.grain, cut), self.grain).back(count - 1, cut)
+    def stepped(self, step: Step, cut: CalendarSettings) -> "Place | None":
+        """The window before, or the one a year before; None where that year has none."""
+        if step == "previous":
+            return Place(previous_window(self.window, self.grain, cut), self.grain)
+        found = same_window_last_year(self.window, self.grain, cut)
+        return None if found is None else Place(found, self.grain)
 
 
 @dataclass(frozen=True)
@@ -80,25 +100,89 @@ class Cut:
     previous: Place
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What the total and each window are compared with, and both cut to date; cuts with the total first."""
+
+    total: Place | None
+    windows: tuple[Place | None, ...]
+    cuts: tuple[Cut | None, ...]
+
+
+Reads = frozenset[tuple[int, Days]]
+"""Measures, by number, each over a run of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The row of a statement that counts events: of a measure or of a group of measures, in a window, by number."""
+
+    kind: str
+    number: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a part of a cell reads: where each value of its formula stands. None: there is no such window (S21)."""
+
+    part: Part
+    measures: Mapping[tuple[str, Shift], Counted | None]
+    kpis: Mapping[tuple[str, Shift], "Place | None"]
+    days: Mapping[Shift, Days | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """What a cell needs, whosever it is; `refused` where it has no figure whatever the events say.
+
+    `entering` count the events of the cell itself; `losing` those and the ones of windows that it looks back at.
+    """
+
+    refused: Status | None
+    readings: tuple[Reading, ...]
+    version: int | None
+    entering: tuple[Counted, ...]
+    losing: tuple[Counted, ...]
+    reads: Reads
+    all_reads: Reads
+
+
 class Plan:
     """Which measures are needed over which days; numbers them for the statement."""
 
-    def __init__(self, context: Context, query: Query, period: DayRange) -> None:
+    def __init__(
+        self,
+        context: Context,
+        query: Query,
+        period: DayRange,
+        histories: Mapping[str, KpiHistory],
+        *,
+        only_total: bool = False,
+    ) -> None:
         self.context = context
         self.query = query
+        self.histories = histories
         self.period = Window(period.label, period.start, period.end)
         self.total = Place(self.period, "total")
-        self.tiles = [Place(window, query.grain) for window in windows(period, query.grain, context.cut)]
-        self.before_total: Place | None = None
-        self.before: list[Place | None] = []
-        if query.compare_previous:
-            self._shift(period)
+        self.tiles: list[Place] = []
+        self.compared: dict[Compare, Compared] = {}
+        if not only_total:
+            self.tiles = [Place(window, query.grain) for window in windows(period, query.grain, context.cut)]
+            self.compared = {kind: self._compared(kind, period) for kind in query.compare}
         self.measures: dict[Measure, int] = {}
         self.windows: dict[Days, int] = {}
         self.groups: dict[tuple[int, ...], int] = {}
+        self.targets: dict[str, set[Days]] = defaultdict(set)
+        self.staff_days: set[Days] = set()
+        self.factors: Sequence[CurrencyFactors] = ()
+        self.clock: WorkingClock | None = None
+        self.grouping: Grouping | None = None
+        self._numbered: list[Measure] = []
         self._parts: dict[tuple[str, Place], list[Part] | None] = {}
-        self.pairs = self._pairs()
-        self.cuts = [self._to_date(now, then) for now, then in self.pairs]
+        self._cells: dict[tuple[str, Place], CellPlan] = {}
+        self._shifted: dict[tuple[Place, Shift], Place | None] = {}
+        self._sharing: dict[tuple[int, ...], bool] = {}
 
     @property
     def scope(self) -> Scope:
@@ -111,26 +195,39 @@ class Plan:
             time_zone=context.cut.zone.key,
             currency=context.currency,
             where=self.query.where,
+            factors=self.factors,
+            clock=self.clock,
+            grouping=self.grouping,
+            persons=self._persons(),
         )
 
-    def _shift(self, period: DayRange) -> None:
-        """The whole period is shifted, then cut into windows of its own (S21)."""
-        shifted = previous_period(period)
-        earlier = [Place(window, self.query.grain) for window in windows(shifted, self.query.grain, self.context.cut)]
-        self.before_total = Place(Window(shifted.label, shifted.start, shifted.end), "total")
-        self.before = [earlier[n] if n < len(earlier) else None for n in range(len(self.tiles))]
-
-    def places(self) -> list[Place]:
-        """Every place of which a figure is shown."""
-        shown: list[Place | None] = [self.total, *self.tiles, self.before_total, *self.before]
-        shown += [place for cut in self.cuts if cut for place in (cut.current, cut.previous)]
-        return [place for place in shown if place is not None]
-
-    def _pairs(self) -> list[tuple[Place, Place | None]]:
-        """Each place with the one that it is compared with, the total first."""
-        if self.before_total is None:
+    def _persons(self) -> list[tuple[UUID, date, date, UUID]]:
+        """Who an identity is on which days, where overlapping times of one person are to count once."""
+        if not any(measures.is_covered(measure) for measure in self._numbered):
             return []
-        return [(self.total, self.before_total), *zip(self.tiles, self.before, strict=True)]
+        mappings = self.context.structure.mappings
+        return [(each.identity_id, *days_between(each.start, each.end), each.member_id) for each in mappings]
+
+    # ------------------------------------------------------------------------------------------------ comparisons
+
+    def _compared(self, kind: Compare, period: DayRange) -> Compared:
+        total, earlier = self._shift(period) if kind == "previous_period" else self._a_year_back(period)
+        pairs = [(self.total, total), *zip(self.tiles, earlier, strict=True)]
+        return Compared(total, tuple(earlier), tuple(self._to_date(now, then) for now, then in pairs))
+
+    def _shift(self, period: DayRange) -> tuple[Place | None, list[Place | None]]:
+        """The whole period is shifted, then cut into windows of its own, which are paired by position (S21)."""
+        cut, grain = self.context.cut, self.query.grain
+        shifted = previous_period(period, cut)
+        earlier = [Place(window, grain) for window in windows(shifted, grain, cut)]
+        paired = [earlier[n] if n < len(earlier) else None for n in range(len(self.tiles))]
+        return Place(Window(shifted.label, shifted.start, shifted.end), "total"), paired
+
+    def _a_year_back(self, period: DayRange) -> tuple[Place | None, list[Place | None]]:
+        """The period and each window with its own counterpart, so that weekdays meet weekdays (S21)."""
+        found = same_period_last_year(period, self.context.cut)
+        total = None if found is None else Place(Window(found.label, found.start, found.end), "total")
+        return total, [tile.stepped("same_period_last_year", self.context.cut) for tile in self.tiles]
 
     def _to_date(self, now: Place, then: Place | None) -> Cut | None:
         """Both places cut after the working days that are past; None where there is nothing to cut (S21)."""
@@ -141,65 +238,231 @@ class Plan:
 
     def _working_days_past(self, place: Place) -> int:
         """How many working days of the organization's calendar in this place have ended by T."""
-        today = local_day(self.context.at, self.context.cut.zone)
-        past = DayRange(place.window.start, place.window.end).until(today)
+        past = DayRange(place.window.start, place.window.end).until(self.context.today)
         return self.context.calendar.working_days(past)
 
     def _cut(self, place: Place, count: int) -> Place:
         end = self.context.calendar.cut_after(DayRange(place.window.start, place.window.end), count)
         return Place(Window("", place.window.start, end, is_partial=True), "day")
 
+    def places(self) -> list[Place]:
+        """Every place of which a figure is shown."""
+        shown: list[Place | None] = [self.total, *self.tiles]
+        for compared in self.compared.values():
+            shown += [compared.total, *compared.windows]
+            shown += [place for cut in compared.cuts if cut for place in (cut.current, cut.previous)]
+        return [place for place in shown if place is not None]
+
     def is_complete(self, window: Window) -> bool:
         """Whether the window's end lies at or before T (S3)."""
         return first_instant(window.end, self.context.cut.zone) <= self.context.at
 
+    # ------------------------------------------------------------------------------------------------------ cells
+
     def add(self, history: KpiHistory) -> None:
         """Note what the figures of this KPI need."""
         for place in self.places():
-            for part in self.parts(history, place) or []:
-                for days, used in self.reads(part).items():
-                    self._note(days, used)
+            self.cell(history, place)
+
+    def cell(self, history: KpiHistory, place: Place) -> CellPlan:
+        """What the KPI's cell of a place needs."""
+        key = (history.key, place)
+        if key not in self._cells:
+            self._cells[key] = self._planned(history, place)
+        return self._cells[key]
+
+    def _planned(self, history: KpiHistory, place: Place) -> CellPlan:
+        parts = self.parts(history, place)
+        if not parts:
+            return _refused("mixed_versions" if parts is None else "not_recorded_yet")
+        reads: set[tuple[int, Days]] = set()
+        all_reads: set[tuple[int, Days]] = set()
+        refused: set[Status | None] = set()
+        readings = []
+        for part in parts:
+            reading = self._reading(part, reads, all_reads)
+            readings.append(reading)
+            for (key, shift), there in reading.kpis.items():
+                if there is None:
+                    continue
+                referred = self.cell(self.histories[key], there)
+                refused.add(referred.refused)
+                reads |= set() if shift else referred.reads
+                all_reads |= referred.all_reads
+        numbers = {part.version.number for part in parts}
+        return CellPlan(
+            refused=next((status for status in ("not_recorded_yet", "mixed_versions") if status in refused), None),
+            readings=tuple(readings),
+            version=parts[0].version.number if len(numbers) == 1 else None,
+            entering=self._counts(reads),
+            losing=self._counts(all_reads),
+            reads=frozenset(reads),
+            all_reads=frozenset(all_reads),
+        )
+
+    def _reading(self, part: Part, reads: set[tuple[int, Days]], all_reads: set[tuple[int, Days]]) -> Reading:
+        """Where the values of a part's formula stand; the measures that it reads itself are added to the reads."""
+        measured: dict[tuple[str, Shift], Counted | None] = {}
+        kpis: dict[tuple[str, Shift], Place | None] = {}
+        days: dict[Shift, Days | None] = {}
+        for use in formulas.uses(part.version.definition.formula):
+            place = self.shifted(part.place, use.shift)
+            there = days[use.shift] = None if place is None else place.days
+            if use.kind == "kpi":
+                kpis[use.name, use.shift] = place
+            elif use.kind == "target" and there is not None:
+                self.targets[use.name].add(there)
+            elif use.kind == "staff" and there is not None:
+                self.staff_days.add(there)
+            elif use.kind == "measure":
+                measure = part.version.definition.measures[use.name]
+                found = measured[use.name, use.shift] = self._measured(measure, place)
+                if found is not None and place is not None:
+                    read = (found.number, self.days_read(measure, place))
+                    all_reads.add(read)
+                    reads |= set() if use.shift else {read}
+        return Reading(part, measured, kpis, days)
+
+    def _measured(self, measure: Measure, place: Place | None) -> Counted | None:
+        if place is None:
+            return None
+        number = self.measures.setdefault(measure, len(self.measures))
+        if number == len(self._numbered):
+            self._numbered.append(measure)
+        return Counted("measure", number, self._window(self.days_read(measure, place)))
+
+    def _window(self, days: Days) -> int:
+        return self.windows.setdefault(days, len(self.windows))
 
     def parts(self, history: KpiHistory, place: Place) -> list[Part] | None:
         """The place by the versions that are valid in it; None where they do not add up (`mixed_versions`, S24)."""
         key = (history.key, place)
         if key not in self._parts:
-            self._parts[key] = _by_version(history, place, self.query.versions.get(history.key))
+            self._parts[key] = self._by_version(history, place, self.query.versions.get(history.key))
         return self._parts[key]
 
-    def reads(self, part: Part) -> dict[Days, tuple[int, ...]]:
-        """The measures that a part's formula reads, by number, for each run of days that it reads them in."""
-        definition = part.version.definition
-        found: dict[Days, set[int]] = {}
-        for use in formulas.uses(definition.formula):
-            number = self.measures.setdefault(definition.measures[use.measure], len(self.measures))
-            days = part.place.back(use.windows_back, self.context.cut).days
-            found.setdefault(days, set()).add(number)
-        return {days: tuple(sorted(numbers)) for days, numbers in found.items()}
+    def _by_version(self, history: KpiHistory, place: Place, named: int | None) -> list[Part] | None:
+        if not history.versions:
+            return []
+        if named is not None:
+            version = history.numbered(named)
+            return [Part(version, place)] if version else []
+        start, end = place.days
+        edges = sorted({v.valid_from for v in history.versions if v.valid_from and start < v.valid_from < end})
+        runs = zip([start, *edges], [*edges, end], strict=True)
+        valid = [(version_on(history.versions, first), Days(first, following)) for first, following in runs]
+        if len({version.number for version, _ in valid}) == 1:
+            return [Part(valid[0][0], place)]
+        if not all(self.is_additive(version.definition) for version, _ in valid):
+            return None
+        return [Part(version, Place(Window("", *days, is_partial=True), "day")) for version, days in valid]
 
-    def _note(self, days: Days, used: tuple[int, ...]) -> None:
-        self.windows.setdefault(days, len(self.windows))
-        if self.shares_events(used):
-            self.groups.setdefault(used, len(self.groups))
+    def is_additive(self, definition: Definition) -> bool:
+        """Whether values of parts add up (S24): a KPI that is referred to has to, by each of its versions."""
+        return adds_up_by(definition, self.histories)
+
+    def shifted(self, place: Place, shift: Shift) -> Place | None:
+        """The place that a formula shifts to, step by step."""
+        key = (place, shift)
+        if key not in self._shifted:
+            moved: Place | None = place
+            for step in shift:
+                moved = None if moved is None else moved.stepped(step, self.context.cut)
+            self._shifted[key] = moved
+        return self._shifted[key]
+
+    def days_read(self, measure: Measure, place: Place) -> Days:
+        """The days over which a measure is read for a place: its own, or those that `over` says."""
+        if isinstance(measure, OpenMeasure) or measure.over is None:
+            return place.days
+        return _days_over(measure.over, place.days, self.context)
+
+    # ----------------------------------------------------------------------------------------------------- counts
+
+    def _counts(self, reads: Iterable[tuple[int, Days]]) -> tuple[Counted, ...]:
+        """The rows that together count each event once (S25)."""
+        found: list[Counted] = []
+        for days, numbers in self._pieces(set(reads)):
+            window = self._window(days)
+            if self.shares_events(numbers):
+                found.append(Counted("group", self.groups.setdefault(numbers, len(self.groups)), window))
+            else:
+                found += [Counted("measure", number, window) for number in numbers]
+        return tuple(found)
+
+    def _pieces(self, reads: set[tuple[int, Days]]) -> list[tuple[Days, tuple[int, ...]]]:
+        """The reads by days; cut where days overlap over which the same events might be read twice.
+
+        What is open at a moment is no matter of days: it is counted by itself.
+        """
+        moments = {read for read in reads if isinstance(self._numbered[read[0]], OpenMeasure)}
+        flows = reads - moments
+        numbers = [number for number, _ in flows]
+        if _overlap({days for _, days in flows}) and (
+            len(numbers) > len(set(numbers)) or self.shares_events(tuple(sorted(set(numbers))))
+        ):
+            flows = set(_cut_apart(flows))
+        return [*_by_days(flows), *_by_days(moments)]
 
     def shares_events(self, used: tuple[int, ...]) -> bool:
         """Whether events must be counted over these measures together, for one may be in several."""
-        numbered = list(self.measures)
-        return measures.may_share_events([numbered[number] for number in used])
+        if used not in self._sharing:
+            self._sharing[used] = measures.may_share_events([self._numbered[number] for number in used])
+        return self._sharing[used]
 
 
-def _by_version(history: KpiHistory, place: Place, named: int | None) -> list[Part] | None:
-    if not history.versions:
-        return []
-    if named is not None:
-        version = history.numbered(named)
-        return [Part(version, place)] if version else []
-    start, end = place.days
-    edges = sorted({v.valid_from for v in history.versions if v.valid_from and start < v.valid_from < end})
-    runs = zip([start, *edges], [*edges, end], strict=True)
-    valid = [(version_on(history.versions, first), Days(first, following)) for first, following in runs]
-    if len({version.number for version, _ in valid}) == 1:
-        return [Part(valid[0][0], place)]
-    if not all(version.definition.is_additive for version, _ in valid):
-        return None
-    return [Part(version, Place(Window("", *days, is_partial=True), "day")) for version, days in valid]
+def adds_up_by(definition: Definition, histories: Mapping[str, KpiHistory]) -> bool:
+    """Whether a definition's values of parts add up (S24), given the KPIs that it refers to."""
+    kpis = {
+        key: all(adds_up_by(version.definition, histories) for version in histories[key].versions)
+        for key in references(definition.formula)
+        if key in histories
+    }
+    return is_additive(definition.formula, {n: adds_up(m) for n, m in definition.measures.items()}, kpis)
+
+
+def _refused(status: Status) -> CellPlan:
+    return CellPlan(status, (), None, (), (), frozenset(), frozenset())
+
+
+def _days_over(over: Over, window: Days, context: Context) -> Days:
+    """The trailing days, or those since the beginning of a period; up to T's local day while T lies in the window."""
+    start, end = window
+    if start <= context.today < end:
+        end = context.today + _DAY
+    if over.days is not None:
+        return Days(end - min(over.days, (end - date.min).days) * _DAY, end)
+    if over.months is not None:
+        return Days(_months_before(end, over.months), end)
+    return Days(parse_period(f"this_{over.since}", end - _DAY, context.cut).start, end)
+
+
+def _months_before(day: date, months: int) -> date:
+    """The same date so many months earlier, or the last of the month where that is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    if year < date.min.year:
+        return date.min
+    last = (date(year, month + 1, 28) + 4 * _DAY).replace(day=1) - _DAY
+    return date(year, month + 1, min(day.day, last.day))
+
+
+def _overlap(runs: set[Days]) -> bool:
+    return any(one.end > other.start for one, other in pairwise(sorted(runs)))
+
+
+def _cut_apart(reads: set[tuple[int, Days]]) -> list[tuple[int, Days]]:
+    """The same reads over days that are either equal or disjoint."""
+    edges = sorted({edge for _, days in reads for edge in days})
+    return [
+        (number, Days(start, end))
+        for start, end in pairwise(edges)
+        for number, days in reads
+        if days.start <= start and end <= days.end
+    ]
+
+
+def _by_days(reads: Iterable[tuple[int, Days]]) -> list[tuple[Days, tuple[int, ...]]]:
+    found: dict[Days, set[int]] = defaultdict(set)
+    for number, days in reads:
+        found[days].add(number)
+    return [(days, tuple(sorted(numbers))) for days, numbers in sorted(found.items())]

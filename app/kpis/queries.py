@@ -8,6 +8,7 @@ from sqlalchemy import Select, and_, func, not_, select
 
 from app.core.db import OrganizationId
 from app.events.models import Event
+from app.kpis.expressions.vocabulary import KPI
 from app.kpis.models import KpiRow, KpiVersionRow
 
 MOST_RECENT = 10_000
@@ -30,13 +31,17 @@ def kpis(org_id: OrganizationId) -> Select[KpiRow, KpiVersionRow]:
 
 
 def filtered(
-    org_id: OrganizationId, state: str | None, category: str | None, indicator: str | None
+    org_id: OrganizationId,
+    *,
+    state: str | None,
+    category: str | None = None,
+    indicator: str | None = None,
+    nature: str | None = None,
 ) -> Select[KpiRow, KpiVersionRow]:
     """The KPIs of a list; archived ones only where they are asked for."""
     statement = kpis(org_id).where(KpiRow.state == state if state else KpiRow.state != "archived")
-    if category:
-        statement = statement.where(KpiRow.category == category)
-    return statement.where(KpiRow.indicator == indicator) if indicator else statement
+    wanted = ((KpiRow.category, category), (KpiRow.indicator, indicator), (KpiRow.nature, nature))
+    return statement.where(*(column == value for column, value in wanted if value))
 
 
 def kpi(org_id: OrganizationId, key: str) -> Select[KpiRow, KpiVersionRow]:
@@ -54,12 +59,33 @@ def versions(org_id: OrganizationId, kpi_id: UUID) -> Select[KpiVersionRow]:
     return select(KpiVersionRow).where(KpiVersionRow.org_id == org_id, KpiVersionRow.kpi_id == kpi_id)
 
 
-def versions_as_known(org_id: OrganizationId, kpi_ids: Sequence[UUID], known_at: datetime) -> Select[KpiVersionRow]:
-    """The versions of these KPIs that had been recorded by an instant (S5), by number."""
+def with_versions(
+    org_id: OrganizationId, keys: Sequence[str], known_at: datetime
+) -> Select[KpiRow, KpiVersionRow | None]:
+    """The KPIs with these keys, each with its versions recorded by an instant (S5), by number; or with none."""
     return (
-        select(KpiVersionRow)
-        .where(KpiVersionRow.org_id == org_id, KpiVersionRow.kpi_id.in_(kpi_ids), KpiVersionRow.recorded_at <= known_at)
+        select(KpiRow, KpiVersionRow)
+        .outerjoin(
+            KpiVersionRow,
+            and_(
+                KpiVersionRow.org_id == KpiRow.org_id,
+                KpiVersionRow.org_id == org_id,
+                KpiVersionRow.kpi_id == KpiRow.id,
+                KpiVersionRow.recorded_at <= known_at,
+            ),
+        )
+        .where(KpiRow.org_id == org_id, KpiRow.key.in_(keys))
         .order_by(KpiVersionRow.number)
+    )
+
+
+def referring(org_id: OrganizationId) -> Select[str, str]:
+    """Key and formula of every version that may refer to another KPI."""
+    formula = KpiVersionRow.definition["formula"].astext
+    return (
+        select(KpiRow.key, formula)
+        .join(KpiVersionRow, and_(KpiVersionRow.org_id == KpiRow.org_id, KpiVersionRow.kpi_id == KpiRow.id))
+        .where(KpiRow.org_id == org_id, KpiVersionRow.org_id == org_id, formula.contains(KPI))
     )
 
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from app.calendars.periods import Grain, Window
 from app.kpis.attribution import Attribution, Subject
-from app.kpis.expressions.syntax import Node
+from app.kpis.expressions.syntax import Name, Node
+from app.kpis.history import KpiHistory
 
 Status = Literal["not_recorded_yet", "mixed_versions", "no_data", "partial", "immature", "ok"]
+Compare = Literal["previous_period", "same_period_last_year"]
+Attribute = Literal["revenue_role", "country", "manager", "team"]
+GroupValue = str | Decimal | bool | None
 
 
 @dataclass(frozen=True)
@@ -22,26 +26,57 @@ class MembersOf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupBy:
+    """By what the events say (`event`), or by an attribute of the credited member on the day: exactly one of the two.
+
+    `event` as in a checked filter: `("properties", key)`, `("about", thing)`, or `type`, `source`, `currency` alone.
+    With `top` so many groups are kept and the others are one, the rest.
+    """
+
+    event: Name | None = None
+    attribute: Attribute | None = None
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: a value, the events without one (`none`), or all groups that are not shown (`rest`)."""
+
+    kind: Literal["value", "none", "rest"]
+    value: GroupValue = None
+    label: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which KPIs, of whom, when, and seen from where. `period` as in `calendars.periods`, or a window itself."""
+    """Which KPIs, of whom, when, and seen from where. `period` as in `calendars.periods`, or a window itself.
+
+    `definitions` stand in for what is stored of these KPIs: previews of what is not saved yet.
+    """
 
     kpis: Sequence[str]
     subjects: Sequence[Subject | MembersOf]
     period: str
     grain: Grain = "total"
-    compare_previous: bool = False
+    compare: tuple[Compare, ...] = ()
+    group_by: GroupBy | None = None
     attribution: Attribution = "at_event"
     where: Node | None = None
     currency: str | None = None
+    rate_set: str | None = None
     versions: Mapping[str, int] = field(default_factory=dict)
     whole_person: bool = False
     as_of: datetime | None = None
     known_at: datetime | None = None
+    definitions: Mapping[str, KpiHistory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure. `value` is exact to 34 digits; the counts are of distinct events (S25)."""
+    """One figure. `value` is exact to 34 digits; the counts are of distinct events (S25).
+
+    `young` are those that are in it and whose judgement may still change (S17).
+    """
 
     value: Decimal | None
     status: Status
@@ -50,6 +85,7 @@ class Cell:
     left_out: int = 0
     open: int = 0
     pending: int = 0
+    young: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +99,7 @@ class ToDate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The period before, its windows paired by position."""
+    """The period before (its windows paired by position), or a year before; None where that has no such window."""
 
     windows: tuple[Window | None, ...]
     cells: tuple[Cell, ...]
@@ -74,13 +110,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Series:
-    """A KPI of a subject over the windows."""
+    """A KPI of a subject (and of a group, where the query groups) over the windows."""
 
     kpi: str
     subject: Subject
     cells: tuple[Cell, ...]
     total: Cell
-    previous_period: Comparison | None
+    comparisons: Mapping[Compare, Comparison] = field(default_factory=dict)
+    group: Group | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +142,9 @@ class Answer:
     earliest_as_of: datetime
     time_zone: str
     currency: str
+    rate_set: str | None
     calendar: str
+    holidays: frozenset[date]
     period: Window
     windows: tuple[Window, ...]
     instants: tuple[tuple[datetime, datetime], ...]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
 from app.accounts.access import Principal, Session, requires
 from app.accounts.permissions import Permission
@@ -11,12 +11,19 @@ from app.core.pagination import PageQuery
 from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute, read_only
 from app.kpis import schemas, service
+from app.kpis.completion import complete
+from app.kpis.completion_schemas import Completions, KpiComplete
+from app.kpis.sentences import preferred
 
 router = APIRouter(prefix="/kpis", route_class=TransactionalRoute, tags=["kpis"])
 
 Reader = Annotated[Principal, requires(Permission.KPIS_READ)]
 Writer = Annotated[Principal, requires(Permission.KPIS_WRITE)]
 KpiKey = Annotated[schemas.KpiKey, Path(description="The KPI's key.", examples=["win_rate_closed"])]
+
+AcceptLanguage = Annotated[
+    str | None, Header(description="Languages that the reader understands, such as `pl, en;q=0.5`.", examples=["pl"])
+]
 
 
 @router.get("")
@@ -55,6 +62,17 @@ async def validate_kpi(session: Session, who: Reader, draft: schemas.KpiValidate
     return await service.validate_definition(session, who.org_id, draft)
 
 
+@router.post("/complete")
+@read_only
+async def complete_expression(session: Session, who: Reader, asked: KpiComplete) -> Completions:
+    """Tell what can stand at a position.
+
+    For editors of filters and formulas: names, functions, operators, properties and values that were seen in the
+    organization's newest 10,000 events, measures and other KPIs. The text may be unfinished or broken.
+    """
+    return await complete(session, who.org_id, asked)
+
+
 @router.get("/{key}", responses=problems(service.KpiNotFound))
 async def get_kpi(session: Session, who: Reader, key: KpiKey, response: Response) -> schemas.Kpi:
     """Read a KPI with its latest version."""
@@ -90,6 +108,21 @@ async def archive_kpi(session: Session, who: Writer, key: KpiKey, if_match: etag
     Its key stays taken, and goals, reviews and results that use it go on; give it back with `PATCH` and a state.
     """
     await service.archive_kpi(session, who, key, if_match)
+
+
+@router.get("/{key}/sentence", responses=problems(service.KpiNotFound))
+async def explain_kpi(
+    session: Session,
+    who: Reader,
+    key: KpiKey,
+    query: Annotated[schemas.SentenceQuery, Query()],
+    accept_language: AcceptLanguage = None,
+) -> schemas.KpiSentence:
+    """Explain a KPI in a sentence.
+
+    Measures, filters and formula of the latest version, in words.
+    """
+    return await service.explain_kpi(session, who.org_id, key, query.language or preferred(accept_language))
 
 
 @router.get("/{key}/versions", responses=problems(service.KpiNotFound))

@@ -5,15 +5,27 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from app.core.pagination import PageQuery
+from app.core.problems import ErrorItem, ValidationFailed
 from app.core.schemas import Amount, ExactDecimal, Figure, Input, Name, Output, Page, Prose
 from app.kpis.definition import MAX_MEASURES, Aggregate
-from app.kpis.expressions.parser import MAX_LENGTH
+from app.kpis.expressions.vocabulary import FORMULA_FUNCTIONS
+from app.kpis.measure_schemas import Expression, KpiMeasure, MeasureInput
+from app.kpis.sentences import Language
 from app.kpis.wire import DefinitionWire
 
-RESERVED_KEYS = frozenset({"validate"})  # words of a path
+RESERVED_KEYS = frozenset({"complete", "validate"})  # words of a path
 
 
 def _not_reserved(key: str) -> str:
@@ -24,39 +36,30 @@ def _not_reserved(key: str) -> str:
 
 KpiKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 NewKpiKey = Annotated[KpiKey, AfterValidator(_not_reserved)]
-EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", max_length=100)]
-EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=50)]
-Share = Annotated[ExactDecimal, Field(max_digits=8, decimal_places=8)]
-Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
-Term = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
 Category = Literal["sales_results", "team_performance", "coaching", "customer_satisfaction", "planning"]
 Indicator = Literal["leading", "lagging"]
 Direction = Literal["increase", "decrease", "maintain"]
 State = Literal["draft", "official", "archived"]
+Nature = Literal["quantitative", "qualitative"]
+Giver = Literal["manager", "team_lead", "peers", "direct_reports", "self", "anyone"]
+Every = Literal["week", "month", "quarter", "year"]
 Kind = Literal["count", "money", "duration", "ratio", "score", "number"]
 
 _DECIMALS: dict[Kind, int] = {"count": 0, "money": 2, "duration": 0, "ratio": 1, "score": 1, "number": 2}
 
-_FILTER = "Filter: a condition on the event, such as `properties.channel == 'partner'`."
-_TYPES = "Types of the events."
-_AGGREGATE = "What is done with the events, or with the times between pairs of them."
-_VALUE = "What is aggregated: `amount`, `quantity`, `duration_seconds` or `properties.<key>`."
-_OF = "For count_distinct: a thing the events are about, such as `customer`, or `properties.<key>`."
-_P = "For percentile: between 0 and 1, such as 0.9."
-_ROLE = "Which credits count."
-_CREDIT = "`split`: by the share of the credit; `full`: whole for everybody credited."
-_ELAPSED = "Instead of `events`: the time from one event to another about the same thing."
-_WITHIN = "For share_within: ISO 8601 duration of weeks, days, hours, minutes, seconds."
-_MATCH = "The thing both events are about."
-_REPEAT = "Of several starts about one thing the first counts, or each."
-_DATED_BY = "Whose day decides the window."
-_CREDITED_TO = "Whose credits count."
-_CLOCK = "`wall`: all time counts. `working_hours` comes with work calendars."
-_FORMULA = "Arithmetic over the names of the measures, with previous, coalesce, abs, min, max, round."
-_MEASURES = "Named measures; names have small letters, digits and _."
+_FORMULA = (
+    "Arithmetic over the names of the measures and over other KPIs (`kpi.<key>`), with "
+    + ", ".join(FORMULA_FUNCTIONS)
+    + "."
+)
+_MEASURES = "Named measures; names have small letters, digits and _. None where the formula needs only other KPIs."
+_NAMES: dict[str, JsonValue] = {"propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,49}$"}}
 _DIRECTION = "Where the figure should go."
+_NATURE = "`quantitative`: computed from what happened. `qualitative`: people give scores, which are computed likewise."
+_SCORING = "For a qualitative KPI: who gives scores, on which scale, and how often."
+_GIVERS = "Who may give scores about a person: `peers` are members of the same team, `anyone` every member."
+_EVERY = "How often a score is expected of each giver; null: whenever they like."
+_REFERENCES = "Keys of the KPIs that the formula refers to."
 _DEFINITION_EXAMPLE: dict[str, Any] = {
     "direction": "increase",
     "unit": {"kind": "ratio"},
@@ -77,48 +80,45 @@ class UnitInput(Input):
     )
 
 
-class SelectionInput(Input):
-    """Events at one side of a pair."""
+class ScaleInput(Input):
+    """The least and the greatest score."""
 
-    events: EventTypes = Field(description=_TYPES, examples=[["lead.created"]])
-    where: Expression | None = Field(default=None, description=_FILTER)
+    least: Amount = Field(alias="min", description="The least score.", examples=["1"])
+    greatest: Amount = Field(alias="max", description="The greatest score.", examples=["5"])
 
-
-class ElapsedInput(Input):
-    """Pairs of a start and its end (S14)."""
-
-    start: SelectionInput = Field(alias="from", description="Where the time starts.")
-    end: SelectionInput = Field(alias="to", description="Where it ends: the first such event after the start.")
-    match: Term = Field(description=_MATCH, examples=["lead"])
-    repeat: Literal["first", "each"] = Field(default="first", description=_REPEAT)
-    dated_by: Literal["start", "end"] = Field(default="start", description=_DATED_BY)
-    credited_to: Literal["start", "end"] = Field(default="end", description=_CREDITED_TO)
-    clock: Literal["wall", "working_hours"] = Field(default="wall", description=_CLOCK)
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.least >= self.greatest:
+            raise ValueError("min must be less than max")
+        return self
 
 
-class MeasureInput(Input):
-    """One aggregate over events, or over the times between them (`elapsed`)."""
+class ScoringInput(Input):
+    """Who gives the scores of a qualitative KPI, on which scale, and how often."""
 
-    aggregate: Aggregate = Field(description=_AGGREGATE)
-    events: EventTypes | None = Field(default=None, description=_TYPES, examples=[["deal.won"]])
-    value: Term | None = Field(default=None, description=_VALUE, examples=["amount"])
-    of: Term | None = Field(default=None, description=_OF, examples=["customer"])
-    p: Share | None = Field(default=None, description=_P, examples=["0.9"])
-    where: Expression | None = Field(default=None, description=_FILTER)
-    role: Role = Field(default="owner", description=_ROLE)
-    credit: Literal["split", "full"] = Field(default="split", description=_CREDIT)
-    elapsed: ElapsedInput | None = Field(default=None, description=_ELAPSED)
-    within: Term | None = Field(default=None, description=_WITHIN, examples=["PT5M"])
+    givers: list[Giver] = Field(min_length=1, max_length=6, description=_GIVERS, examples=[["manager", "peers"]])
+    scale: ScaleInput = Field(description="The scale of the scores.")
+    every: Every | None = Field(default=None, description=_EVERY)
+
+    @field_validator("givers", mode="after")
+    @classmethod
+    def _named_once(cls, givers: list[Giver]) -> list[Giver]:
+        if len(set(givers)) < len(givers):
+            raise ValueError("names each kind of giver once")
+        return givers
+
+    def stored(self) -> dict[str, Any]:
+        """Its JSON as it is kept: decimals as text."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
 class DefinitionInput(Input):
     """What a KPI computes."""
 
     measures: dict[str, MeasureInput] = Field(
-        min_length=1,
         max_length=MAX_MEASURES,
         description=_MEASURES,
-        json_schema_extra={"propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,49}$"}},
+        json_schema_extra=_NAMES,
     )
     formula: Expression = Field(description=_FORMULA, examples=["won / (won + lost)"])
     unit: UnitInput = Field(description="Unit of the values; it must fit the formula.")
@@ -161,7 +161,7 @@ class ThresholdsInput(Input):
         return self.good > self.poor if direction == "increase" else self.good < self.poor
 
 
-class KpiCreate(DefinitionInput):
+class KpiCreate(Input):
     """A new KPI with its first version, which holds for all time."""
 
     model_config = ConfigDict(
@@ -173,7 +173,20 @@ class KpiCreate(DefinitionInput):
                     "category": "sales_results",
                     "indicator": "lagging",
                     **_DEFINITION_EXAMPLE,
-                }
+                },
+                {
+                    "key": "communication",
+                    "name": "Communication",
+                    "category": "team_performance",
+                    "indicator": "leading",
+                    "nature": "qualitative",
+                    "scoring": {
+                        "givers": ["manager", "peers"],
+                        "scale": {"min": "1", "max": "5"},
+                        "every": "quarter",
+                    },
+                    "direction": "increase",
+                },
             ]
         }
     )
@@ -185,6 +198,21 @@ class KpiCreate(DefinitionInput):
     state: Literal["draft", "official"] = Field(default="draft", description="Whether it is agreed upon.")
     category: Category = Field(description="The area of sales leadership it belongs to.")
     indicator: Indicator = Field(description="`leading` tells what will come, `lagging` what came.")
+    nature: Nature = Field(default="quantitative", description=_NATURE)
+    scoring: ScoringInput | None = Field(default=None, description=_SCORING)
+    measures: dict[str, MeasureInput] | None = Field(
+        default=None,
+        max_length=MAX_MEASURES,
+        description=f"{_MEASURES} Absent for a qualitative KPI: `score`, the mean of the scores that people gave.",
+        json_schema_extra=_NAMES,
+    )
+    formula: Expression | None = Field(
+        default=None, description=f"{_FORMULA} Absent with `measures`: `score`.", examples=["won / (won + lost)"]
+    )
+    unit: UnitInput | None = Field(
+        default=None, description="Unit of the values; it must fit the formula. Absent for a qualitative KPI: score."
+    )
+    direction: Direction = Field(description=_DIRECTION)
     display: DisplayInput = Field(default_factory=DisplayInput, description="How values are written.")
     thresholds: ThresholdsInput = Field(default_factory=ThresholdsInput, description="What is good and poor.")
 
@@ -193,6 +221,31 @@ class KpiCreate(DefinitionInput):
         if not self.thresholds.fit(self.direction):
             raise ValueError("thresholds: good must lie on the side of poor where the direction points")
         return self
+
+    def wire(self) -> DefinitionWire:
+        """The definition as it is stored, completed for a qualitative KPI. Raises `ValidationFailed`."""
+        definition = {name: getattr(self, name) for name in ("measures", "formula", "unit")}
+        if self.nature == "qualitative" and self.measures is None and self.formula is None:
+            definition |= self._scored()
+        if self.nature == "qualitative" and self.unit is None:
+            definition["unit"] = UnitInput(kind="score")
+        missing = [
+            ErrorItem(pointer=f"/{name}", message="Field required", code="missing")
+            for name, part in definition.items()
+            if part is None
+        ]
+        if missing:
+            raise ValidationFailed("a KPI needs measures, a formula and a unit", missing)
+        return DefinitionInput.model_validate({**definition, "direction": self.direction}).wire()
+
+    def _scored(self) -> dict[str, Any]:
+        score = MeasureInput(
+            aggregate=Aggregate.AVG,
+            events=["score.given"],
+            value="properties.score",
+            where=f"properties.kpi == '{self.key}'",
+        )
+        return {"measures": {"score": score}, "formula": "score"}
 
 
 class KpiUpdate(Input):
@@ -208,6 +261,7 @@ class KpiUpdate(Input):
     )
     category: Category | MISSING = Field(default=MISSING, description="The area of sales leadership it belongs to.")
     indicator: Indicator | MISSING = Field(default=MISSING, description="Leading or lagging.")
+    scoring: ScoringInput | MISSING = Field(default=MISSING, description=f"{_SCORING} Whole.")
     display: DisplayInput | MISSING | None = Field(default=MISSING, description="How values are written; whole.")
     thresholds: ThresholdsInput | MISSING | None = Field(default=MISSING, description="What is good and poor; whole.")
 
@@ -228,14 +282,19 @@ class KpiValidate(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DEFINITION_EXAMPLE]})
 
-    measures: dict[str, MeasureInput] = Field(min_length=1, max_length=MAX_MEASURES, description=_MEASURES)
+    key: KpiKey | None = Field(
+        default=None,
+        description="The KPI's key, so that references in a circle are found.",
+        examples=["win_rate_closed"],
+    )
+    measures: dict[str, MeasureInput] = Field(max_length=MAX_MEASURES, description=_MEASURES)
     formula: Expression = Field(description=_FORMULA, examples=["won / (won + lost)"])
     unit: UnitInput | None = Field(default=None, description="Unit of the values.")
     direction: Direction = Field(default="increase", description=_DIRECTION)
 
     def wire(self) -> DefinitionWire:
         """The definition as it would be stored; a number where no unit was chosen, which takes any."""
-        return cast(DefinitionWire, self.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return cast(DefinitionWire, self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"key"}))
 
 
 class KpiUnit(Output):
@@ -245,38 +304,19 @@ class KpiUnit(Output):
     per: str | None = Field(default=None, description="For a quotient: what one of is meant.", examples=["count"])
 
 
-class KpiSelection(Output):
-    """Events at one side of a pair."""
+class KpiScale(Output):
+    """The least and the greatest score."""
 
-    events: list[str] = Field(description=_TYPES, examples=[["lead.created"]])
-    where: str | None = Field(default=None, description=_FILTER)
-
-
-class KpiElapsed(Output):
-    """Pairs of a start and its end (S14)."""
-
-    start: KpiSelection = Field(alias="from", description="Where the time starts.")
-    end: KpiSelection = Field(alias="to", description="Where it ends.")
-    match: str = Field(description=_MATCH, examples=["lead"])
-    repeat: str = Field(description=_REPEAT, examples=["first"])
-    dated_by: str = Field(description=_DATED_BY, examples=["start"])
-    credited_to: str = Field(description=_CREDITED_TO, examples=["end"])
-    clock: str = Field(description=_CLOCK, examples=["wall"])
+    least: ExactDecimal = Field(alias="min", description="The least score.", examples=["1"])
+    greatest: ExactDecimal = Field(alias="max", description="The greatest score.", examples=["5"])
 
 
-class KpiMeasure(Output):
-    """One aggregate over events, or over the times between them."""
+class KpiScoring(Output):
+    """Who gives the scores of a qualitative KPI, on which scale, and how often."""
 
-    aggregate: Aggregate = Field(description=_AGGREGATE)
-    events: list[str] | None = Field(default=None, description=_TYPES, examples=[["deal.won"]])
-    value: str | None = Field(default=None, description=_VALUE, examples=["amount"])
-    of: str | None = Field(default=None, description=_OF, examples=["customer"])
-    p: ExactDecimal | None = Field(default=None, description=_P, examples=["0.9"])
-    where: str | None = Field(default=None, description=_FILTER)
-    role: str = Field(description=_ROLE, examples=["owner"])
-    credit: str = Field(description=_CREDIT, examples=["split"])
-    elapsed: KpiElapsed | None = Field(default=None, description=_ELAPSED)
-    within: str | None = Field(default=None, description=_WITHIN, examples=["PT5M"])
+    givers: list[Giver] = Field(description=_GIVERS, examples=[["manager", "peers"]])
+    scale: KpiScale = Field(description="The scale of the scores.")
+    every: Every | None = Field(description=_EVERY, examples=["quarter"])
 
 
 class KpiDisplay(Output):
@@ -304,6 +344,8 @@ class Kpi(Output):
     state: State = Field(description="draft, official or archived.")
     category: Category = Field(description="The area of sales leadership it belongs to.")
     indicator: Indicator = Field(description="Leading or lagging.")
+    nature: Nature = Field(description=_NATURE)
+    scoring: KpiScoring | None = Field(description=_SCORING)
     display: KpiDisplay = Field(description="How values are written.")
     thresholds: KpiThresholds = Field(description="What is good and poor.")
     definition_version: int = Field(description="Number of the latest version, whose definition this is.", examples=[1])
@@ -313,6 +355,7 @@ class Kpi(Output):
     unit: KpiUnit = Field(description="Unit of the values.")
     direction: Direction = Field(description=_DIRECTION)
     is_additive: bool = Field(description="Whether values of parts add up to the whole's (S24).")
+    references: list[str] = Field(description=_REFERENCES, examples=[[]])
     version: int = Field(description="Grows with each change of any kind; it is the ETag.", examples=[1])
     created_at: datetime = Field(description="When the KPI was first recorded.", examples=["2026-07-01T08:00:00Z"])
 
@@ -334,6 +377,7 @@ class KpiVersion(Output):
     unit: KpiUnit = Field(description="Unit of the values.")
     direction: Direction = Field(description=_DIRECTION)
     is_additive: bool = Field(description="Whether values of parts add up to the whole's (S24).")
+    references: list[str] = Field(description=_REFERENCES, examples=[[]])
 
 
 class KpiVersionPage(Page[KpiVersion]):
@@ -349,6 +393,25 @@ class DefinitionFinding(Output):
     length: int | None = Field(description="In an expression: its length.", examples=[6])
     expected: str | None = Field(description="What could have stood there.")
     suggestion: str | None = Field(description="What was probably meant.", examples=["amount"])
+
+
+class KpiSentence(Output):
+    """A definition explained in one sentence."""
+
+    definition_version: int = Field(description="Number of the version that is explained.", examples=[1])
+    language: Language = Field(description="Its language.", examples=["en"])
+    sentence: str = Field(
+        description="What the KPI computes.",
+        examples=["The share of deals won (deal.won) among deals won (deal.won) or deals lost (deal.lost)."],
+    )
+
+
+class SentenceQuery(Input):
+    """In which language."""
+
+    language: Language | None = Field(
+        default=None, description="Absent: the language of `Accept-Language`, else English.", examples=["pl"]
+    )
 
 
 class PropertyUse(Output):
@@ -373,8 +436,24 @@ class KpiValidation(Output):
     errors: list[DefinitionFinding] = Field(description="Everything that is wrong.")
     unit: str | None = Field(description="The unit that the formula gives, in words.", examples=["a ratio"])
     is_additive: bool | None = Field(description="Whether values of parts add up; null while something is wrong.")
+    references: list[str] = Field(description=_REFERENCES, examples=[[]])
+    sentences: Mapping[Language, str] | None = Field(
+        description="What it computes, in a sentence of each language; null while something is wrong.",
+        examples=[
+            {
+                "en": "The number of deals won (deal.won).",
+                "pl": "Liczba zdarzeń: wygrane szanse sprzedaży (deal.won).",
+                "zh-Hans": "赢单的商机（deal.won）的数量。",
+                "zh-Hant": "贏單的商機（deal.won）的數量。",
+            }
+        ],
+    )
     recent: list[MeasureUse] = Field(
         description="Per measure the events of the last 90 days (the newest 10,000 at most); empty if there are errors."
+    )
+    warnings: list[DefinitionFinding] = Field(
+        description="What is possible and probably a mistake, such as an event type that nobody has heard of.",
+        examples=[[]],
     )
 
 
@@ -384,3 +463,4 @@ class KpiFilters(PageQuery):
     state: State | None = Field(default=None, description="Only these; without it all but archived ones.")
     category: Category | None = Field(default=None, description="Only this area.")
     indicator: Indicator | None = Field(default=None, description="Only leading or lagging ones.")
+    nature: Nature | None = Field(default=None, description="Only quantitative or qualitative ones.")

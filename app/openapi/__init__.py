@@ -10,13 +10,28 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.openapi.operations import finish
+from app.openapi.reference import filled
 from app.openapi.schemas import tidy
 
 Document = dict[str, Any]  # Any: JSON of the OpenAPI document
 
 _GUIDES = Path(__file__).parent / "guides"
 # In the order in which a newcomer meets them.
-_TAGS = ("accounts", "teams", "events", "integrations", "kpis", "results", "calendars", "goals", "reviews")
+_TAGS = (
+    "accounts",
+    "teams",
+    "events",
+    "integrations",
+    "kpis",
+    "kpi-library",
+    "scores",
+    "results",
+    "calendars",
+    "exchange-rates",
+    "goals",
+    "reviews",
+    "setup-check",
+)
 
 
 def operation_id(route: APIRoute) -> str:
@@ -27,7 +42,7 @@ def operation_id(route: APIRoute) -> str:
 
 METADATA: dict[str, Any] = {  # Any: keyword arguments of FastAPI
     "title": "Paceline",
-    "version": "1.0.0",
+    "version": "1.1.0",
     "summary": "Sales performance: CRM activity in; exact KPIs, goals and review evidence out.",
     "generate_unique_id_function": operation_id,
 }
@@ -71,7 +86,7 @@ def to_json(whole: Document) -> str:
 
 def guide(name: str) -> str:
     """The text of a guide for integrators."""
-    return (_GUIDES / f"{name}.md").read_text(encoding="utf-8").strip()
+    return filled((_GUIDES / f"{name}.md").read_text(encoding="utf-8").strip())
 
 
 def api_routes(app: FastAPI) -> Iterator[Any]:  # Any: an APIRoute as it is effective below its routers

@@ -147,9 +147,10 @@ def _show_requests(whole: Json, operation: Json) -> None:
 
 def _show_answer(whole: Json, answer: Json, true: Json) -> None:
     """A true answer where one was recorded, else one made from the schema."""
-    for content in answer.get("content", {}).values():
+    for kind, content in answer.get("content", {}).items():
         if "schema" in content:
-            value = example(whole, content["schema"]) if true is None else true
+            is_recorded = true is not None and kind == "application/json"
+            value = true if is_recorded else example(whole, content["schema"])
             content.setdefault("examples", {"example_1": {"value": value}})
         if answer["description"] == "Successful Response":
             answer["description"] = resolve(whole, content.get("schema", {})).get("description", "Done.")

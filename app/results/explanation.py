@@ -1,25 +1,35 @@
 """Opens a figure: its formula with the numbers put in, its measures, its events and what is not in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.periods import first_instant
+from app.core.db import OrganizationId
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import ValidationFailed
 from app.core.snapshots import Snapshots
 from app.events.models import Event
+from app.goals.targets import target_values
 from app.kpis import evidence, formulas
 from app.kpis.attribution import Subject
 from app.kpis.engine import Prepared, audience_of, name_of, prepare
 from app.kpis.evidence import Opened, Reach
 from app.kpis.expressions import syntax
 from app.kpis.expressions.syntax import Call, Name, Node, Number, Unary
-from app.kpis.planning import Part
+from app.kpis.formulas import Reader, Shift, StaffFunction, Use
+from app.kpis.planning import Context, Part, Reading
 from app.kpis.questions import MembersOf, Query
-from app.results import schemas
+from app.rates.conversion import RateBook
+from app.rates.service import load_rates
+from app.results import explanation_schemas as schemas
+from app.results.addresses import Address, addresses
+from app.results.schemas import Window
 from app.results.service import figures_out, filter_of, subject_of, subject_out
 
 
@@ -39,12 +49,13 @@ async def explain(snapshots: Snapshots, query: schemas.ExplainQuery) -> schemas.
         attribution=query.attribution,
         where=filter_of(query.where),
         currency=query.currency,
+        rate_set=query.rate_set,
         versions={query.kpi: query.version} if query.version else {},
         as_of=query.as_of,
         known_at=query.known_at,
     )
     async with snapshots.at(query.as_of) as session:
-        prepared = await prepare(session, snapshots.org_id, question)
+        prepared = await prepare(session, snapshots.org_id, question, targets=target_values)
         return await _explained(session, prepared, query, subject)
 
 
@@ -63,7 +74,8 @@ async def _explained(
     session: AsyncSession, prepared: Prepared, query: schemas.ExplainQuery, subject: Subject
 ) -> schemas.Explanation:
     history, context, total = prepared.histories[0], prepared.context, prepared.plan.total
-    parts = prepared.plan.parts(history, total) or []
+    readings = prepared.plan.cell(history, total).readings
+    parts = [reading.part for reading in readings]
     measure = _measure(query, parts)
     rows, following = await _events(session, prepared, query, subject, parts, measure)
     zone, window = context.cut.zone, total.window
@@ -72,7 +84,7 @@ async def _explained(
         known_at=context.known_at,
         kpi=history.key,
         subject=subject_out(subject, name_of(subject, context.structure)),
-        window=schemas.Window(
+        window=Window(
             label=window.label,
             start=window.start,
             end=window.end,
@@ -83,17 +95,20 @@ async def _explained(
         ),
         result=figures_out(prepared.figures.cell(history, subject, total)),
         formula=[syntax.to_text(part.version.definition.formula) for part in parts],
-        with_numbers=[_with_numbers(prepared, part, subject) for part in parts],
+        with_numbers=[_with_numbers(prepared, reading, subject) for reading in readings],
         measures=[each for part in parts for each in _measures(prepared, part, subject)],
+        operands=[each for reading in readings for each in _operands(prepared, reading, subject)],
         measure=measure or "",
-        events=[_event(row) for row in rows],
+        events=await _shown(session, prepared, rows),
         next_cursor=following,
     )
 
 
 def _measure(query: schemas.ExplainQuery, parts: Sequence[Part]) -> str | None:
     """The measure whose events are shown. Raises `ValidationFailed` for a name that the formula does not read."""
-    names = [use.measure for part in parts for use in formulas.uses(part.version.definition.formula)]
+    names = [
+        use.name for part in parts for use in formulas.uses(part.version.definition.formula) if use.kind == "measure"
+    ]
     if query.measure is None:
         return names[0] if names else None
     if query.measure not in names:
@@ -111,9 +126,9 @@ async def _events(
     measure: str | None,
 ) -> tuple[list[Any], str | None]:
     opened = [
-        Opened(part.version.definition.measures[measure], part.place.days)
+        Opened(found, prepared.plan.days_read(found, part.place))
         for part in parts
-        if measure is not None and measure in part.version.definition.measures
+        if measure is not None and (found := part.version.definition.measures.get(measure)) is not None
     ]
     if not opened or not prepared.context.is_recorded:
         return [], None
@@ -131,38 +146,81 @@ async def _events(
 
 def _measures(prepared: Prepared, part: Part, subject: Subject) -> list[schemas.ExplainedMeasure]:
     definition = part.version.definition
-    names = dict.fromkeys(use.measure for use in formulas.uses(definition.formula) if not use.windows_back)
+    names = dict.fromkeys(
+        use.name for use in formulas.uses(definition.formula) if use.kind == "measure" and not use.shift
+    )
     return [
         schemas.ExplainedMeasure(
             name=name,
             aggregate=definition.measures[name].aggregate,
             value=prepared.figures.measured(part, subject, name) if prepared.context.is_recorded else None,
             kpi_version=part.version.number,
-            start=part.place.days.start,
-            end=part.place.days.end,
+            start=days.start,
+            end=days.end,
         )
         for name in names
+        for days in [prepared.plan.days_read(definition.measures[name], part.place)]
     ]
 
 
-def _with_numbers(prepared: Prepared, part: Part, subject: Subject) -> str:
-    """The formula as text, each measure replaced by its value there."""
+def _operands(prepared: Prepared, reading: Reading, subject: Subject) -> list[schemas.ExplainedOperand]:
+    """What the formula reads besides measures of the window itself: other KPIs, targets, staff, other windows."""
+    if not prepared.context.is_recorded:
+        return []
+    reader = prepared.figures.reader(reading, subject)
+    formula = reading.part.version.definition.formula
+    uses = dict.fromkeys(use for use in formulas.uses(formula) if use.kind != "measure" or use.shift)
+    return [
+        schemas.ExplainedOperand(
+            text=_text_of(use), kind=use.kind, name=use.name, shift=list(use.shift), value=_value_of(use, reader)
+        )
+        for use in uses
+    ]
 
-    def put_in(node: Node, back: int) -> Node:
+
+def _value_of(use: Use, reader: Reader) -> Decimal | None:
+    match use.kind:
+        case "measure":
+            return reader.measure(use.name, use.shift)
+        case "kpi":
+            return reader.kpi(use.name, use.shift)
+        case "target":
+            return reader.target(use.name, use.shift)
+    return reader.staff(cast("StaffFunction", use.name), use.shift)
+
+
+def _text_of(use: Use) -> str:
+    """The use as it is written in the formula, each shift around it."""
+    named: Node = Name(("kpi", use.name)) if use.kind in {"kpi", "target"} else Name((use.name,))
+    if use.kind == "target":
+        named = Call("target", (named,))
+    if use.kind == "staff":
+        named = Call(use.name, ())
+    for step in reversed(use.shift):
+        named = Call(step, (named,))
+    return syntax.to_text(named)
+
+
+def _with_numbers(prepared: Prepared, reading: Reading, subject: Subject) -> str:
+    """The formula as text, each name replaced by its value there."""
+    reader = prepared.figures.reader(reading, subject)
+
+    def put_in(node: Node, shift: Shift = ()) -> Node:
         match node:
-            case Name(path=path):
-                return _as_node(prepared.figures.measured(part, subject, path[-1], back))
-            case Call(function="previous", arguments=(argument,)):
-                return Call("previous", (put_in(argument, back + 1),))
+            case Name() | Call(function="target" | "working_hours" | "headcount" | "fte"):
+                (use,) = formulas.uses(node, shift)
+                return _as_node(_value_of(use, reader) if prepared.context.is_recorded else None)
+            case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
+                return Call(step, (put_in(argument, (*shift, step)),))
             case Call(function=function, arguments=arguments):
-                return Call(function, tuple(put_in(argument, back) for argument in arguments))
+                return Call(function, tuple(put_in(argument, shift) for argument in arguments))
             case Unary(operator=operator, operand=operand):
-                return Unary(operator, put_in(operand, back))
+                return Unary(operator, put_in(operand, shift))
             case syntax.Binary(operator=operator, left=left, right=right):
-                return syntax.Binary(operator, put_in(left, back), put_in(right, back))
+                return syntax.Binary(operator, put_in(left, shift), put_in(right, shift))
         return node
 
-    return syntax.to_text(put_in(part.version.definition.formula, 0))
+    return syntax.to_text(put_in(reading.part.version.definition.formula))
 
 
 def _as_node(value: Decimal | None) -> Node:
@@ -172,8 +230,69 @@ def _as_node(value: Decimal | None) -> Node:
     return Unary("-", Number(shown)) if value < 0 else Number(shown)
 
 
-def _event(row: Any) -> schemas.ExplainedEvent:
-    event, source, day, weight, value, reason = row
+async def _shown(session: AsyncSession, prepared: Prepared, rows: Sequence[Any]) -> list[schemas.ExplainedEvent]:
+    context = prepared.context
+    known_by = await addresses(session, context.org_id, [(row[0], row[1]) for row in rows])
+    related = await _related(session, context.org_id, [row[-1] for row in rows])
+    book = await load_rates(session, context.org_id, prepared.query.rate_set, context.known_at)
+    return [
+        _event(row, address, others, _rates(row[0], row[2], book, context))
+        for row, address, others in zip(rows, known_by, related, strict=True)
+    ]
+
+
+def _rates(event: Event, day: date | None, book: RateBook, context: Context) -> list[str]:
+    """By which rates the event's amount became money of the answer; none where it is that already, or could not."""
+    if event.amount is None or event.currency is None or event.currency == context.currency or day is None:
+        return []
+    factor = book.factor(event.currency, context.currency, day, context.home_currency)
+    return list(factor.path) if factor else []
+
+
+async def _related(
+    session: AsyncSession, org_id: OrganizationId, told: Sequence[Any]
+) -> list[tuple[list[schemas.RelatedEvent], str | None]]:
+    """For each row the events by which it was judged, and the first deviation of a cadence."""
+    named = [list(_places(each)) for each in told]
+    ids = {UUID(row_id) for places in named for _, row_id in places if row_id}
+    found: dict[str, Event] = {}
+    if ids:
+        events = await session.execute(select(Event).where(Event.org_id == org_id, Event.row_id.in_(sorted(ids))))
+        found = {str(event.row_id): event for event in events.scalars()}
+    return [
+        (
+            [_related_event(place, found.get(row_id) if row_id else None) for place, row_id in places],
+            (each or {}).get("deviation"),
+        )
+        for places, each in zip(named, told, strict=True)
+    ]
+
+
+def _places(told: Mapping[str, Any] | None) -> Iterator[tuple[str, str | None]]:
+    """What the rows that are named are to the event: `end`, `step 2`, `touch 1`, `done 3`, `until`."""
+    words = {"steps": ("step", 2), "touches": ("touch", 1), "done": ("done", 1)}
+    for key, rows in (told or {}).items():
+        if key in words:
+            word, first = words[key]
+            yield from ((f"{word} {place}", row) for place, row in enumerate(rows or (), first))
+        elif key in {"end", "until"}:
+            yield key, rows
+
+
+def _related_event(place: str, event: Event | None) -> schemas.RelatedEvent:
+    return schemas.RelatedEvent(
+        place=place,
+        event_id=event.event_id if event else None,
+        external_id=event.external_id if event else None,
+        type=event.type if event else None,
+        occurred_at=event.occurred_at if event else None,
+    )
+
+
+def _event(
+    row: Any, address: Address, others: tuple[list[schemas.RelatedEvent], str | None], rates: list[str]
+) -> schemas.ExplainedEvent:
+    event, source, day, weight, value, reason, _ = row
     return schemas.ExplainedEvent(
         event_id=event.event_id,
         source=source,
@@ -182,7 +301,14 @@ def _event(row: Any) -> schemas.ExplainedEvent:
         occurred_at=event.occurred_at,
         day=day,
         about=event.about,
+        label=address.label,
+        url=address.url,
         weight=weight,
         value=value,
+        amount=event.amount,
+        currency=event.currency,
+        rates=rates,
+        related=others[0],
+        deviation=others[1],
         reason=reason,
     )

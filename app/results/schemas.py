@@ -1,13 +1,23 @@
 """Wire shapes of result queries and their answers."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.core.schemas import CurrencyCode, Figure, Input, Instant, Output
-from app.kpis.schemas import Expression, KpiKey
+from app.kpis.measure_schemas import Expression
+from app.kpis.schemas import KpiKey
 
 PeriodText = Annotated[
     str,
@@ -54,8 +64,45 @@ class Point(Input):
     )
     where: Expression | None = Field(default=None, description="A filter on top of the KPIs' own.")
     currency: CurrencyCode | None = Field(default=None, description="Of money; the organization's where null.")
+    rate_set: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Key of the set of exchange rates that converts money (S26); null: `daily`, if there is one.",
+        examples=["plan-2026"],
+    )
     as_of: Instant | None = Field(default=None, description="Answer as it was at this instant (S5); null: now.")
     known_at: Instant | None = Field(default=None, description="What had been recorded by then; null: by `as_of`.")
+
+
+class GroupByInput(Input):
+    """By what to group: by something that the events say, or by an attribute of the credited member on the day."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"property": "properties.region", "top": 10}]})
+
+    property: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=300,
+        description="`properties.<key>`, `about.<thing>`, `type`, `source` or `currency` of the event (of pairs, "
+        "funnels and the like: of the event that begins them).",
+        examples=["properties.region"],
+    )
+    subject: Literal["revenue_role", "country", "manager", "team"] | None = Field(
+        default=None, description="An attribute of the credited member on the day; shared events are split by share."
+    )
+    top: int | None = Field(
+        default=None,
+        ge=1,
+        le=200,
+        description="Keep so many groups, those with the greatest total; the others become one, the rest. Null: all, "
+        "at most 200.",
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.property is None) == (self.subject is None):
+            raise ValueError("name exactly one of property and subject")
+        return self
 
 
 class ResultQuery(Point):
@@ -79,9 +126,10 @@ class ResultQuery(Point):
     subjects: list[SubjectInput] = Field(min_length=1, max_length=500, description="Whom to compute for.")
     period: PeriodText
     grain: Grain = Field(default="total", description="Into which windows the period is cut (S2).")
-    compare: list[Literal["previous_period"]] = Field(
-        default_factory=list, max_length=1, description="What to compare with, window by window (S21)."
+    compare: list[Literal["previous_period", "same_period_last_year"]] = Field(
+        default_factory=list, max_length=2, description="What to compare with, window by window (S21)."
     )
+    group_by: GroupByInput | None = Field(default=None, description="A series for each group; null: no groups.")
     versions: dict[KpiKey, int] = Field(
         default_factory=dict, max_length=50, description="A version of a KPI to use for all windows (S24)."
     )
@@ -117,6 +165,7 @@ class Detail(Output):
     left_out: int = Field(description="Events that should have counted but could not be used (S11).", ge=0)
     open: int = Field(description="Starts without an end by `as_of` (S15).", ge=0)
     pending: int = Field(description="Starts too young to be judged (S15).", ge=0)
+    immature: int = Field(description="Entries whose judgement may still change (S17).", ge=0)
 
 
 class Figures(Output):
@@ -137,12 +186,36 @@ class ToDate(Output):
     previous: Figure | None = Field(description="The window compared with, until as many working days.")
 
 
-class Comparison(Output):
-    """The same figures of the period before, paired by position."""
+def _as_json(value: str | bool | Decimal | None) -> Any:  # whatever a property's value is in JSON
+    return TypeAdapter(Figure).dump_python(value, mode="json") if isinstance(value, Decimal) else value
 
+
+GroupValue = Annotated[
+    str | bool | Decimal | None,
+    PlainSerializer(_as_json),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "boolean"}, {"type": "number"}, {"type": "null"}]}),
+]
+
+
+class Group(Output):
+    """One group of a figure."""
+
+    kind: Literal["value", "none", "rest"] = Field(
+        description="`value`: of this value; `none`: without one; `rest`: all groups that are not shown."
+    )
+    value: GroupValue = Field(description="The value; null for `none` and `rest`.", examples=["north"])
+    label: str | None = Field(description="The name of the team or manager whose id the value is.")
+
+
+class Comparison(Output):
+    """The same figures of the period before (paired by position), or of a year before (window by window)."""
+
+    windows: list[str | None] = Field(
+        description="Label of the window that each is compared with; null where there is none.", examples=[["2026-06"]]
+    )
     values: list[Figure | None] = Field(description="A value for each window.")
     statuses: list[Status] = Field(description=STATUS)
-    total: Figures = Field(description="The whole period before.")
+    total: Figures = Field(description="The whole period that is compared with.")
     to_date: ToDate | None = Field(description="Like for like, where the period is not complete.")
     to_dates: list[ToDate | None] = Field(description="Like for like, for each window that is not complete.")
 
@@ -173,7 +246,7 @@ class Series(Output):
     thresholds: dict[str, Any] = Field(description="What is good and poor.")
     is_additive: bool = Field(description="Whether values of parts add up.")
     subject: Subject = Field(description="Whom it is about.")
-    group: str | None = Field(description="The group, where the query groups; null now.")
+    group: Group | None = Field(description="The group, where the query groups.")
     values: list[Figure | None] = Field(description="A value for each window.")
     statuses: list[Status] = Field(description=STATUS)
     samples: list[int] = Field(description="Distinct events for each window (S25).")
@@ -193,76 +266,7 @@ class ResultAnswer(Output):
     earliest_as_of: datetime = Field(description="Before it nothing was recorded.")
     time_zone: str = Field(description="Zone of the local days.", examples=["Europe/Warsaw"])
     currency: str = Field(description="Currency of money.", examples=["EUR"])
+    rate_set: str | None = Field(description="The set of exchange rates that was used; null: none.")
     calendar: str = Field(description="Working calendar of comparisons to date.")
     windows: list[Window] = Field(description="The windows, without gaps.")
     series: list[Series] = Field(description="One for each KPI and subject.")
-
-
-class ExplainQuery(Point):
-    """One figure, to be opened."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kpi": "calls_made", "subject": {"organization": True}, "period": "2026-07"}]}
-    )
-
-    kpi: KpiKey = Field(description="Key of the KPI.")
-    subject: SubjectInput = Field(description="Whose figure; one person, team, the organization or the unassigned.")
-    within_team: UUID | None = Field(default=None, description="For a member: only the part within this team.")
-    period: PeriodText
-    version: int | None = Field(default=None, ge=1, description="A version to use for all days.")
-    measure: str | None = Field(
-        default=None, max_length=50, description="The measure whose events are shown; the formula's first where null."
-    )
-    show: Literal["used", "left_out"] = Field(
-        default="used", description="Events that are in the figure, or those that are not, each with the reason."
-    )
-    limit: int = Field(default=50, ge=1, le=200, description="Most events in the page.")
-    cursor: str | None = Field(default=None, max_length=2000, description="`next_cursor` of the page before.")
-
-
-class ExplainedMeasure(Output):
-    """A measure of the formula, with its value."""
-
-    name: str = Field(description="Name in the formula.", examples=["won"])
-    aggregate: str = Field(description="What it does with its events.", examples=["count"])
-    value: Figure | None = Field(description="Its value here.")
-    kpi_version: int = Field(description="Version of the KPI it belongs to.")
-    start: date = Field(description="First local day it was computed for.")
-    end: date = Field(description="The day after the last.")
-
-
-class ExplainedEvent(Output):
-    """An event of a figure, or one that is not in it."""
-
-    event_id: UUID = Field(description="The event; open it at `/v1/events/{id}`.")
-    source: str = Field(description="Key of its source.", examples=["hubspot"])
-    external_id: str = Field(description="Its id there.", examples=["deal:77:deal.won"])
-    type: str | None = Field(description="What happened.", examples=["deal.won"])
-    occurred_at: datetime | None = Field(description="When.")
-    day: date | None = Field(description="The local day that it counts on (S1).")
-    about: dict[str, str] = Field(description="What it concerns.")
-    weight: Figure | None = Field(description="The subject's share in it (S9); null where it is not in the figure.")
-    value: Figure | None = Field(description="What is aggregated: amount, seconds elapsed …; null where counted.")
-    reason: str | None = Field(
-        description="Why it is not in the figure: filtered, retracted, not_authoritative, in_the_future, unconverted, "
-        "not_a_number, no_value, unmapped, outside_membership, open, pending.",
-    )
-
-
-class Explanation(Output):
-    """A figure, opened into its formula and events."""
-
-    as_of: datetime = Field(description="The instant of the answer, T (S5).")
-    known_at: datetime = Field(description="What had been recorded by then was used (S5).")
-    kpi: str = Field(description="Key of the KPI.")
-    subject: Subject = Field(description="Whose figure.")
-    window: Window = Field(description="The days.")
-    result: Figures = Field(description="The figure.")
-    formula: list[str] = Field(
-        description="The formula, for each version that is used.", examples=[["won / (won + lost)"]]
-    )
-    with_numbers: list[str] = Field(description="The same with the numbers put in.", examples=[["3 / (3 + 1)"]])
-    measures: list[ExplainedMeasure] = Field(description="Every measure that the formula reads, with its value.")
-    measure: str = Field(description="The measure whose events are shown.")
-    events: list[ExplainedEvent] = Field(description="The events of this page.")
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end.")

@@ -1,58 +1,95 @@
 """Asks the engine, and puts what it answers beside targets and notes."""
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import OrganizationId
 from app.core.problems import ErrorItem, ValidationFailed
 from app.core.snapshots import Snapshots
-from app.kpis.attribution import Subject
+from app.kpis.attribution import Days, Subject
 from app.kpis.engine import compute
-from app.kpis.expressions.checker import parse_filter
-from app.kpis.expressions.syntax import ExpressionError, Node
-from app.kpis.questions import Answer, Cell, Comparison, MembersOf, Query, Series, ToDate
+from app.kpis.expressions.checker import filter_name, parse_filter
+from app.kpis.expressions.parser import parse
+from app.kpis.expressions.syntax import ExpressionError, Name, Node
+from app.kpis.ports import Aims, TargetChange
+from app.kpis.questions import Answer, Cell, Comparison, Group, GroupBy, MembersOf, Query, Series, ToDate
 from app.results import schemas
-from app.results.ports import Targets
+from app.results.budget import QueryBudget
+from app.results.notes import notes_of
+
+_GROUPABLE = frozenset({"about", "currency", "properties", "source", "type"})
 
 
 async def query_results(
-    snapshots: Snapshots, query: schemas.ResultQuery, *, max_cells: int, targets: Targets | None = None
+    snapshots: Snapshots, query: schemas.ResultQuery, budget: QueryBudget, *, max_cells: int, aims: Aims
 ) -> schemas.ResultAnswer:
     """The answer to a query, from one snapshot."""
-    question = _question(query)
-    async with snapshots.at(query.as_of) as session:
-        answer = await compute(session, snapshots.org_id, question, max_cells=max_cells)
-        lines = await _target_lines(session, snapshots.org_id, answer, targets)
+    question = question_of(query)
+    async with (
+        budget.admitted(snapshots.org_id) as spending,
+        snapshots.at(query.as_of) as session,
+    ):
+        with spending.computing():
+            answer = await compute(session, snapshots.org_id, question, max_cells=max_cells, targets=aims.targets)
+            lines = await _target_lines(session, snapshots.org_id, answer, aims)
     return schemas.ResultAnswer(
         as_of=answer.as_of,
         known_at=answer.known_at,
         earliest_as_of=answer.earliest_as_of,
         time_zone=answer.time_zone,
         currency=answer.currency,
+        rate_set=answer.rate_set,
         calendar=answer.calendar,
         windows=windows_out(answer),
-        series=[_series_out(series, answer, line) for series, line in zip(answer.series, lines, strict=True)],
+        series=[_series_out(series, answer, lines) for series in answer.series],
     )
 
 
-def _question(query: schemas.ResultQuery) -> Query:
+def question_of(query: schemas.ResultQuery) -> Query:
+    """The engine's query. Raises `ValidationFailed` for a filter or group that cannot be read."""
     return Query(
         kpis=query.kpis,
         subjects=[subject_of(subject) for subject in query.subjects],
         period=query.period,
         grain=query.grain,
-        compare_previous="previous_period" in query.compare,
+        compare=tuple(dict.fromkeys(query.compare)),
+        group_by=group_by_of(query.group_by),
         attribution=query.attribution,
         where=filter_of(query.where),
         currency=query.currency,
+        rate_set=query.rate_set,
         versions=query.versions,
         whole_person=query.whole_person,
         as_of=query.as_of,
         known_at=query.known_at,
     )
+
+
+def group_by_of(asked: schemas.GroupByInput | None) -> GroupBy | None:
+    """By what to group. Raises `ValidationFailed` at `/group_by`, with the nearest name."""
+    if asked is None:
+        return None
+    if asked.property is None:
+        return GroupBy(attribute=asked.subject, top=asked.top)
+    try:
+        return GroupBy(event=_groupable(asked.property), top=asked.top)
+    except ExpressionError as error:
+        raise _invalid("/group_by", error) from None
+
+
+def _groupable(text: str) -> Name:
+    node = parse(text)
+    if not isinstance(node, Name):
+        raise ExpressionError("Groups are made by a name alone.", node.start, max(node.end - node.start, 1))
+    name = filter_name(node)
+    if name.path[0] not in _GROUPABLE:
+        shown = ", ".join(sorted(_GROUPABLE - {"properties", "about"}))
+        message = f"`{text}` is no name to group by: write {shown}, properties.<key> or about.<thing>."
+        raise ExpressionError(message, node.start, max(node.end - node.start, 1))
+    return name
 
 
 def subject_of(asked: schemas.SubjectInput) -> Subject | MembersOf:
@@ -73,40 +110,64 @@ def filter_of(text: str | None) -> Node | None:
     try:
         return parse_filter(text)
     except ExpressionError as error:
-        message = f"{error.message} (at {error.position})"
-        item = ErrorItem(
-            pointer="/where",
-            message=message,
-            code="expression_invalid",
-            position=error.position,
-            length=error.length,
-            suggestion=error.suggestion,
-        )
-        raise ValidationFailed(message, [item]) from None
+        raise _invalid("/where", error) from None
 
 
-async def _target_lines(
-    session: AsyncSession, org_id: OrganizationId, answer: Answer, targets: Targets | None
-) -> Sequence[schemas.TargetLine | None]:
-    if targets is None:
-        return [None] * len(answer.series)
-    lines: list[schemas.TargetLine | None] = []
-    for series in answer.series:
-        if series.subject.within is not None:  # goals are for all that a person does
-            lines.append(None)
-            continue
-        found = await targets(
+def _invalid(pointer: str, error: ExpressionError) -> ValidationFailed:
+    message = f"{error.message} (at {error.position})"
+    item = ErrorItem(
+        pointer=pointer,
+        message=message,
+        code="expression_invalid",
+        position=error.position,
+        length=error.length,
+        suggestion=error.suggestion,
+    )
+    return ValidationFailed(message, [item])
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What was aimed at beside each series, and when that was changed."""
+
+    values: Mapping[tuple[str, Subject, Days], Decimal]
+    changes: Mapping[tuple[str, Subject], Sequence[TargetChange]]
+
+
+async def _target_lines(session: AsyncSession, org_id: OrganizationId, answer: Answer, aims: Aims) -> _Lines:
+    """Two questions for each KPI; goals are for all that somebody does, not for groups or parts of a team."""
+    values: dict[tuple[str, Subject, Days], Decimal] = {}
+    changes: dict[tuple[str, Subject], Sequence[TargetChange]] = {}
+    whole = [subject for subject in answer.names if subject.within is None and subject.kind != "unassigned"]
+    if not whole or any(series.group for series in answer.series):
+        return _Lines(values, changes)
+    windows = [Days(window.start, window.end) for window in (*answer.windows, answer.period)]
+    for key, face in answer.kpis.items():
+        found = await aims.targets(
             session,
             org_id,
-            kpi=series.kpi,
-            is_additive=answer.kpis[series.kpi].is_additive,
-            subject=series.subject,
-            windows=[*answer.windows, answer.period],
+            kpi=key,
+            is_additive=face.is_additive,
+            subjects=whole,
+            windows=list(dict.fromkeys(windows)),
             known_at=answer.known_at,
             currency=answer.currency,
         )
-        lines.append(schemas.TargetLine(values=found[:-1], total=found[-1]) if found else None)
-    return lines
+        values |= {(key, subject, days): value for (subject, days), value in found.items()}
+        revised = await aims.changes(
+            session, org_id, kpi=key, subjects=whole, during=windows[-1], known_at=answer.known_at
+        )
+        changes |= {(key, subject): each for subject, each in revised.items()}
+    return _Lines(values, changes)
+
+
+def _target_line(series: Series, answer: Answer, lines: _Lines) -> schemas.TargetLine | None:
+    """A target for each window; none altogether where nothing is aimed at."""
+    windows = (*answer.windows, answer.period)
+    found = [lines.values.get((series.kpi, series.subject, Days(each.start, each.end))) for each in windows]
+    if series.group is not None or all(value is None for value in found):
+        return None
+    return schemas.TargetLine(values=found[:-1], total=found[-1])
 
 
 def windows_out(answer: Answer) -> list[schemas.Window]:
@@ -138,17 +199,23 @@ def figures_out(cell: Cell) -> schemas.Figures:
         status=cell.status,
         sample=cell.sample,
         kpi_version=cell.kpi_version,
-        details=_detail(cell),
+        details=detail_out(cell),
     )
 
 
-def _detail(cell: Cell) -> schemas.Detail | None:
-    if not (cell.left_out or cell.open or cell.pending):
+def detail_out(cell: Cell) -> schemas.Detail | None:
+    """What is not in a value, where there is anything."""
+    if not (cell.left_out or cell.open or cell.pending or cell.young):
         return None
-    return schemas.Detail(left_out=cell.left_out, open=cell.open, pending=cell.pending)
+    return schemas.Detail(left_out=cell.left_out, open=cell.open, pending=cell.pending, immature=cell.young)
 
 
-def _series_out(series: Series, answer: Answer, targets: schemas.TargetLine | None) -> schemas.Series:
+def group_out(group: Group | None) -> schemas.Group | None:
+    """The group as the wire names it."""
+    return None if group is None else schemas.Group(kind=group.kind, value=group.value, label=group.label)
+
+
+def _series_out(series: Series, answer: Answer, lines: _Lines) -> schemas.Series:
     face = answer.kpis[series.kpi]
     cells = series.cells
     return schemas.Series(
@@ -160,21 +227,22 @@ def _series_out(series: Series, answer: Answer, targets: schemas.TargetLine | No
         thresholds=dict(face.thresholds),
         is_additive=face.is_additive,
         subject=subject_out(series.subject, answer.names[series.subject]),
-        group=None,
+        group=group_out(series.group),
         values=[cell.value for cell in cells],
         statuses=[cell.status for cell in cells],
         samples=[cell.sample for cell in cells],
         kpi_versions=[cell.kpi_version for cell in cells],
-        details=[_detail(cell) for cell in cells],
+        details=[detail_out(cell) for cell in cells],
         total=figures_out(series.total),
-        comparisons={"previous_period": _comparison(series.previous_period)} if series.previous_period else {},
-        targets=targets,
-        notes=_notes(series, answer),
+        comparisons={kind: _comparison(compared) for kind, compared in series.comparisons.items()},
+        targets=_target_line(series, answer, lines),
+        notes=notes_of(series, answer, lines.changes.get((series.kpi, series.subject), ())),
     )
 
 
 def _comparison(compared: Comparison) -> schemas.Comparison:
     return schemas.Comparison(
+        windows=[window.label or None if window else None for window in compared.windows],
         values=[cell.value for cell in compared.cells],
         statuses=[cell.status for cell in compared.cells],
         total=figures_out(compared.total),
@@ -187,17 +255,3 @@ def _to_date(both: ToDate | None) -> schemas.ToDate | None:
     if both is None:
         return None
     return schemas.ToDate(working_days=both.working_days, current=both.current.value, previous=both.previous.value)
-
-
-def _notes(series: Series, answer: Answer) -> list[schemas.Note]:
-    """Where the definition changes between windows, a reader must not take it for a change of the figure."""
-    used: list[tuple[Any, int]] = [
-        (window.start, cell.kpi_version)
-        for window, cell in zip(answer.windows, series.cells, strict=True)
-        if cell.kpi_version is not None
-    ]
-    return [
-        schemas.Note(code="definition_changed", on=start, text=f"From {start} on by version {version}.")
-        for (_, before), (start, version) in pairwise(used)
-        if version != before
-    ]

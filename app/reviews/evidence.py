@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.db import OrganizationId
 from app.core.snapshots import Snapshots
 from app.goals.frozen import Content, digest_of, exact, jsonable, present
+from app.goals.targets import target_values
 from app.kpis.attribution import Subject
 from app.kpis.engine import compute
 from app.kpis.questions import Answer, Cell, Query, Series
@@ -31,7 +32,7 @@ async def freeze_evidence(snapshots: Snapshots, review: Review) -> ReviewEvidenc
     """
     now = await present(snapshots)
     async with snapshots.at(now) as session:
-        answer = await compute(session, snapshots.org_id, _question(review, as_of=now))
+        answer = await compute(session, snapshots.org_id, _question(review, as_of=now), targets=target_values)
     content = _content(review, answer)
     return ReviewEvidence(
         org_id=review.org_id, review_id=review.id, content=content, digest=digest_of(content), frozen_at=now
@@ -59,7 +60,9 @@ async def _restated(
 ) -> schemas.Restated:
     """The same question for the frozen T, by present knowledge (S6)."""
     known_at = await clock.last_recorded(session, org_id)
-    answer = await compute(session, org_id, _question(review, as_of=found.frozen_at, known_at=known_at))
+    answer = await compute(
+        session, org_id, _question(review, as_of=found.frozen_at, known_at=known_at), targets=target_values
+    )
     differences = list(_differences(found.content, _content(review, answer)))
     return schemas.Restated(is_restated=bool(differences), known_at=known_at, differences=differences)
 

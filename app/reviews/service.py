@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.access import Principal
 from app.accounts.permissions import Permission
 from app.calendars.periods import DayRange, PeriodError, local_day, parse_period
-from app.calendars.service import calendar_settings
+from app.calendars.service import present_settings
 from app.core import audit, clock, etags, outbox
 from app.core.db import OrganizationId
 from app.core.pagination import Key, paginate
@@ -187,7 +187,7 @@ async def _kpis(session: AsyncSession, org_id: OrganizationId, keys: list[str], 
 
 
 async def _period(session: AsyncSession, org_id: OrganizationId, text: str, now: datetime) -> DayRange:
-    cut = await calendar_settings(session, org_id, now)
+    cut = await present_settings(session, org_id)
     try:
         return parse_period(text, local_day(now, cut.zone), cut)
     except PeriodError as error:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Uuid, column, select, table
+from sqlalchemy import Text, Uuid, column, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
@@ -16,14 +16,21 @@ from app.teams.dated import current, note, replace, store, withdraw
 from app.teams.lookups import get_identity, named_member
 from app.teams.models import Identity, IdentityMapping
 
+_OURS = "paceline"
 # Sources belong to the ledger above: known here by the name of their table only.
-_source = table("source", column("org_id", Uuid()), column("id", Uuid()))
+_source = table("source", column("org_id", Uuid()), column("id", Uuid()), column("system", Text()))
 
 
 class IdentityExists(Conflict):
     """The source has an identity with this external id already."""
 
     code, title = "identity-exists", "Identity exists"
+
+
+class IdentityIsOurs(Conflict):
+    """An identity of Paceline's own source stands for its member for all time."""
+
+    code, title = "identity-is-ours", "The identity is Paceline's own"
 
 
 class MappingNotFound(NotFound):
@@ -45,10 +52,13 @@ constraint_problem("ex_identity_mapping_overlap", MappingsOverlap)
 async def create_identity(session: AsyncSession, who: Principal, new: schemas.IdentityCreate) -> schemas.Identity:
     """Store an identity before its first event. Raises `IdentityExists`."""
     at = await clock.tick(session, who.org_id)
-    found = select(_source.c.id).where(_source.c.org_id == who.org_id, _source.c.id == new.source_id)
-    if (await session.execute(found)).first() is None:
+    system = await _system(session, who.org_id, new.source_id)
+    if system is None:
         message = f"There is no source {new.source_id} in this organization."
         raise ValidationFailed.at("/source_id", message, "source_unknown")
+    if system == _OURS:
+        message = "Paceline makes the identities of this source itself: name one of your own systems."
+        raise ValidationFailed.at("/source_id", message, "source_ours")
     row = Identity(org_id=who.org_id, id=new_id(), recorded_at=at, **new.model_dump())
     session.add(row)
     await session.flush()  # the database refuses a second one
@@ -77,7 +87,7 @@ async def map_identity(
 ) -> schemas.IdentityMapping:
     """Say which member the identity is; all its events of those days follow (S6). Raises `MappingsOverlap`."""
     at = await clock.tick(session, who.org_id)
-    await get_identity(session, who.org_id, identity_id)
+    await _changeable(session, who.org_id, identity_id)
     await named_member(session, who.org_id, new.member_id, "/member_id")
     row = IdentityMapping(org_id=who.org_id, identity_id=identity_id, recorded_at=at, **new.model_dump())
     await store(session, row, MappingsOverlap, "identity_id")
@@ -91,6 +101,7 @@ async def update_mapping(
 ) -> schemas.IdentityMapping:
     """Change member or days of a mapping. Raises `MappingsOverlap`."""
     at = await clock.tick(session, who.org_id)
+    await _changeable(session, who.org_id, identity_id)
     old = await _get(session, who.org_id, identity_id, mapping_id)
     wanted = change.model_dump(exclude_unset=True)
     if "member_id" in wanted:
@@ -111,6 +122,7 @@ async def update_mapping(
 async def delete_mapping(session: AsyncSession, who: Principal, identity_id: UUID, mapping_id: UUID) -> None:
     """Take back a mapping; answers as of an earlier instant keep it."""
     at = await clock.tick(session, who.org_id)
+    await _changeable(session, who.org_id, identity_id)
     row = await _get(session, who.org_id, identity_id, mapping_id)
     await withdraw(session, row, at)
     note(session, who, "delete", "identity-mapping", row.id, changes={"identity_id": str(identity_id)})
@@ -121,3 +133,15 @@ async def _get(session: AsyncSession, org_id: OrganizationId, identity_id: UUID,
     if (row := await current(session, IdentityMapping, org_id, mapping_id, identity_id=identity_id)) is None:
         raise MappingNotFound(f"No mapping {mapping_id} of this identity.")
     return row
+
+
+async def _changeable(session: AsyncSession, org_id: OrganizationId, identity_id: UUID) -> None:
+    """Refuse to say otherwise whom an identity of Paceline's own source stands for. Raises `IdentityIsOurs`."""
+    identity = await get_identity(session, org_id, identity_id)
+    if await _system(session, org_id, identity.source_id) == _OURS:
+        raise IdentityIsOurs("Paceline made this identity for a member, and it stays theirs.")
+
+
+async def _system(session: AsyncSession, org_id: OrganizationId, source_id: UUID) -> str | None:
+    found = await session.execute(select(_source.c.system).where(_source.c.org_id == org_id, _source.c.id == source_id))
+    return found.scalar_one_or_none()

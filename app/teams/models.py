@@ -27,7 +27,7 @@ class Dated(Revision):
         return mapped_column(sort_order=81)
 
 
-def _dated(table: str, *per: str) -> tuple[CheckConstraint | ExcludeConstraint | Index, ...]:
+def dated_table(table: str, *per: str) -> tuple[CheckConstraint | ExcludeConstraint | Index, ...]:
     """What holds of a dated table: current rows of the same things (`per`) never share a day."""
     return (
         CheckConstraint("valid_from < valid_to", name="days"),
@@ -62,7 +62,7 @@ class MemberAssignment(Dated, Base):
 
     __tablename__ = "member_assignment"
     __table_args__ = tenant_table(
-        *_dated("member_assignment", "member_id"),
+        *dated_table("member_assignment", "member_id"),
         CheckConstraint("fte > 0 AND fte <= 1", name="fte"),
         CheckConstraint("manager_id <> member_id", name="manager"),
         ForeignKeyConstraint(["org_id", "member_id"], ["member.org_id", "member.id"]),
@@ -100,7 +100,7 @@ class TeamPlacement(Dated, Base):
 
     __tablename__ = "team_placement"
     __table_args__ = tenant_table(
-        *_dated("team_placement", "team_id"),
+        *dated_table("team_placement", "team_id"),
         CheckConstraint("parent_id <> team_id", name="parent"),
         ForeignKeyConstraint(["org_id", "team_id"], ["team.org_id", "team.id"]),
         ForeignKeyConstraint(["org_id", "parent_id"], ["team.org_id", "team.id"], name="fk_team_placement_parent"),
@@ -115,7 +115,7 @@ class Membership(Dated, Base):
 
     __tablename__ = "membership"
     __table_args__ = tenant_table(
-        *_dated("membership", "team_id", "member_id"),
+        *dated_table("membership", "team_id", "member_id"),
         CheckConstraint("kind IN ('member', 'lead')", name="kind"),
         ForeignKeyConstraint(["org_id", "team_id"], ["team.org_id", "team.id"]),
         ForeignKeyConstraint(["org_id", "member_id"], ["member.org_id", "member.id"]),
@@ -149,7 +149,7 @@ class IdentityMapping(Dated, Base):
 
     __tablename__ = "identity_mapping"
     __table_args__ = tenant_table(
-        *_dated("identity_mapping", "identity_id"),
+        *dated_table("identity_mapping", "identity_id"),
         ForeignKeyConstraint(["org_id", "identity_id"], ["identity.org_id", "identity.id"]),
         ForeignKeyConstraint(["org_id", "member_id"], ["member.org_id", "member.id"]),
         Index(None, "org_id", "member_id"),

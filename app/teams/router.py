@@ -241,7 +241,7 @@ async def list_identity_mappings(
 @router.post(
     "/identities/{identity_id}/mappings",
     status_code=201,
-    responses=problems(IdentityNotFound, mappings.MappingsOverlap),
+    responses=problems(IdentityNotFound, mappings.MappingsOverlap, mappings.IdentityIsOurs),
 )
 async def create_identity_mapping(
     session: Session, who: Writer, identity_id: UUID, new: schemas.IdentityMappingCreate
@@ -255,7 +255,7 @@ async def create_identity_mapping(
 
 @router.patch(
     "/identities/{identity_id}/mappings/{mapping_id}",
-    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.MappingsOverlap),
+    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.MappingsOverlap, mappings.IdentityIsOurs),
 )
 async def update_identity_mapping(
     session: Session, who: Writer, identity_id: UUID, mapping_id: UUID, change: schemas.IdentityMappingUpdate
@@ -267,7 +267,7 @@ async def update_identity_mapping(
 @router.delete(
     "/identities/{identity_id}/mappings/{mapping_id}",
     status_code=204,
-    responses=problems(IdentityNotFound, mappings.MappingNotFound),
+    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.IdentityIsOurs),
 )
 async def delete_identity_mapping(session: Session, who: Writer, identity_id: UUID, mapping_id: UUID) -> None:
     """Take back a mapping; its events are nobody's again."""

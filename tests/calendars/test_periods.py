@@ -222,7 +222,7 @@ def test_the_window_before_a_clipped_one_has_as_many_days() -> None:
 def test_the_period_before_is_of_the_same_kind_or_as_many_days(text: str, before: str) -> None:
     """S21."""
     for calendar in (WARSAW, APRIL):
-        found = previous_period(parse_period(text, TODAY, calendar))
+        found = previous_period(parse_period(text, TODAY, calendar), calendar)
         assert found.label == before
         assert found == parse_period(before, TODAY, calendar)
         total = windows(parse_period(text, TODAY, calendar), "total", calendar)[0]

@@ -19,6 +19,15 @@ CALLS = {
     "measures": {"calls": {"aggregate": "count", "events": ["call.made"]}},
     "formula": "calls",
 }
+SCORED = {
+    "name": "Communication",
+    "category": "team_performance",
+    "indicator": "leading",
+    "nature": "qualitative",
+    "direction": "increase",
+    "scoring": {"givers": ["anyone"], "scale": {"min": "1", "max": "5"}},
+}
+RATE = {"set": "daily", "base": "CHF", "quote": "EUR", "valid_from": "2026-07-10", "rate": "0.92"}
 
 
 class Furnished:
@@ -27,6 +36,7 @@ class Furnished:
     def __init__(self, api: Api, kpi: str = "calls_made") -> None:
         self.api = api
         self.kpi = kpi
+        self.scored = f"{kpi}_scored"
         self.ids: dict[str, str] = {}
         self.connection: Connection | None = None
 
@@ -40,9 +50,13 @@ class Furnished:
         """Everything that the operation's path and examples name, in the state in which the operation is possible."""
         if "calls_made" in json.dumps([body for _, body in operation.bodies]):
             await self.id("key")
+        if operation.id.startswith("recordExchangeRate"):
+            await self.id("rate_set_id")
         named = [name for name in MADE if example_id(name) in json.dumps([body for _, body in operation.bodies])]
         for name in [*operation.path_ids, *named]:
             await self.id(name)
+        if "/scores" in operation.path:
+            await self.id("score_id")
         match operation.id:
             case "getReviewEvidence" | "acknowledgeReview" | "closeReview":
                 await self.api.post(f"/reviews/{await self.id('review_id')}/share")
@@ -54,8 +68,9 @@ class Furnished:
                 await self._entry_id()
 
     def path(self, operation: Operation, ids: dict[str, str] | None = None) -> str:
-        """The operation's path below /v1 with the identifiers put in."""
-        return operation.path.removeprefix("/v1").format(**{**self.ids, **(ids or {})})
+        """The operation's path below /v1 with the identifiers put in; scores are of a KPI of their own."""
+        scored = {"key": self.scored} if "/scores" in operation.path else {}
+        return operation.path.removeprefix("/v1").format(**{**self.ids, **scored, **(ids or {})})
 
     def body(self, value: Any) -> Any:
         """An example with identifiers that exist."""
@@ -77,7 +92,15 @@ class Furnished:
         await post(
             f"/identities/{ids['identity_id']}/mappings", {"member_id": ids["member_id"], "valid_from": "2026-08-01"}
         )
+        await post(f"/members/{ids['member_id']}/employments", {"valid_from": "2022-06-01", "valid_to": "2023-01-01"})
+        absence = {"valid_from": "2026-12-21", "valid_to": "2026-12-28", "effect": "reschedule"}
+        await post(f"/members/{ids['member_id']}/absences", absence)
+        days = {"first_day": "2026-01-02", "last_day": "2026-01-31"}
+        await post("/calendars/periods", {"key": "winter_sale", "name": "Winter sale", **days})
         await post("/calendars", {"name": "Sweden", "country": "SE"})
+        await post("/exchange-rates/sets", {"key": "monthly", "kind": "fixed", "name": "Averages of months"})
+        await post("/exchange-rates", {**RATE, "base": "GBP"})
+        await self._given("2026-07-02")
         event = {"external_id": "call-1", "type": "call.made", "occurred_at": "2026-07-02T08:00:00Z"}
         await post("/events", {**event, "version": 2, "occurred_at": "2026-07-02T09:00:00Z"})
         await post("/events", {**event, "external_id": "call-2", "actor": {"id": "8000"}})
@@ -113,8 +136,38 @@ class Furnished:
         path = f"/identities/{await self.id('identity_id')}/mappings"
         return await self._made(path, {"member_id": await self.id("member_id"), "valid_to": "2026-08-01"})
 
+    async def _employment_id(self) -> str:
+        path = f"/members/{await self.id('member_id')}/employments"
+        return await self._made(path, {"valid_from": "2021-01-01", "valid_to": "2022-01-01"})
+
+    async def _absence_id(self) -> str:
+        path = f"/members/{await self.id('member_id')}/absences"
+        return await self._made(path, {"valid_from": "2026-07-06", "valid_to": "2026-07-08", "effect": "reschedule"})
+
+    async def _period_id(self) -> str:
+        days = {"first_day": "2026-04-01", "last_day": "2026-04-30"}
+        return await self._made("/calendars/periods", {"key": "easter_sale", "name": "Easter sale", **days})
+
     async def _calendar_id(self) -> str:
         return await self._made("/calendars", {"name": "Spain"})
+
+    async def _rate_set_id(self) -> str:
+        return await self._made("/exchange-rates/sets", {"key": "daily", "kind": "daily", "name": "Rates of days"})
+
+    async def _rate_id(self) -> str:
+        await self.id("rate_set_id")
+        return await self._made("/exchange-rates", RATE)
+
+    async def _giver_id(self) -> str:
+        return await self._made("/members", {"name": "Max Berg"})
+
+    async def _score_id(self) -> str:
+        await self.api.post("/kpis", {**SCORED, "key": self.scored}, expect=201)
+        return await self._given("2026-07-01")
+
+    async def _given(self, day: str) -> str:
+        score = {"member_id": await self.id("member_id"), "giver_id": await self.id("giver_id"), "value": "4"}
+        return await self._made(f"/kpis/{self.scored}/scores", {**score, "on": day})
 
     async def _event_id(self) -> str:
         event = {"external_id": "call-1", "type": "call.made", "occurred_at": "2026-07-02T08:00:00Z"}
@@ -123,6 +176,17 @@ class Furnished:
     async def _entry_id(self) -> str:
         entry = {"uri": "https://telephony.example.com/eu", "source": "api"}
         return str((await self.api.put("/cloud-event-sources", entry))["id"])
+
+    async def _event_type(self) -> str:
+        await self.id("property_key")
+        return f"{self.kpi}.counted"
+
+    async def _property_key(self) -> str:
+        key = f"{self.kpi}_channel"
+        for number, properties in enumerate([{key: "web", "size": 3}, {key: "partner"}]):
+            event = {"external_id": f"counted-{number}", "type": f"{self.kpi}.counted", "properties": properties}
+            await self.api.post("/events", {**event, "occurred_at": "2026-07-02T08:00:00Z"})
+        return key
 
     async def _key(self) -> str:
         await self.api.post("/kpis", {**CALLS, "key": self.kpi}, expect=201)
@@ -164,7 +228,7 @@ class Furnished:
         return str((await self.api.post(path, body, expect=201))["id"])
 
 
-MADE = [name.removeprefix("_") for name in vars(Furnished) if name.endswith("_id")] + ["key"]
+MADE = [name.removeprefix("_") for name in vars(Furnished) if name.endswith(("_id", "_type", "_key"))]
 _DEFINITION = ("measures", "formula", "unit", "direction")
 
 

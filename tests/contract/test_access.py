@@ -10,11 +10,15 @@ import pytest
 from app.accounts.permissions import Permission
 from app.core.db import OrganizationId
 from app.openapi.schemas import example_id
-from tests.contract.document import OF_KEYS, OPERATIONS, Operation, check_problem, named, with_ids
+from tests.contract.document import OF_KEYS, OPERATIONS, Operation, check_problem, named, with_ids, written
 from tests.contract.organization import MADE, Furnished
 from tests.support import Api, World
 
-EXAMPLE_IDS = {name: example_id(name) for name in MADE} | {"key": "win_rate_closed"}
+EXAMPLE_IDS = {name: example_id(name) for name in MADE} | {
+    "event_type": "deal.won",
+    "key": "win_rate_closed",
+    "property_key": "channel",
+}
 
 
 @pytest.mark.parametrize("operation", OF_KEYS, ids=named)
@@ -93,5 +97,5 @@ async def _send(
     options: dict[str, Any] = {"headers": dict(headers or {})}
     if kind is not None:
         options["headers"]["Content-Type"] = kind
-        options["content"] = json.dumps(with_ids(value, ids))
+        options["content"] = written(with_ids(value, ids))
     return await caller.client.request(operation.method, operation.path.format(**ids), **options)

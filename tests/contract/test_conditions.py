@@ -1,12 +1,11 @@
 """Conditional requests work wherever the document offers them."""
 
-import json
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.document import OF_KEYS, Operation, check_problem, named
+from tests.contract.document import OF_KEYS, Operation, check_problem, named, written
 from tests.contract.organization import Furnished
 from tests.support import Api
 
@@ -49,5 +48,5 @@ async def send(furnished: Furnished, operation: Operation, headers: dict[str, st
     options: dict[str, Any] = {"headers": dict(headers)}
     if kind is not None:
         options["headers"]["Content-Type"] = kind
-        options["content"] = json.dumps(furnished.body(body))
+        options["content"] = written(furnished.body(body))
     return await furnished.api.client.request(operation.method, f"/v1{furnished.path(operation)}", **options)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.document import OF_KEYS, OPERATIONS, ROUTES, Operation, named
+from tests.contract.document import OF_KEYS, OPERATIONS, ROUTES, Operation, named, written
 from tests.contract.organization import Furnished
 from tests.integrations.posting import hubspot
 from tests.support import Api
@@ -67,5 +67,5 @@ async def _send(
     options: dict[str, Any] = {"headers": dict(headers or {})}
     if kind is not None:
         options["headers"]["Content-Type"] = kind
-        options["content"] = json.dumps(furnished.body(body))
+        options["content"] = written(furnished.body(body))
     return await furnished.api.client.request(operation.method, f"/v1{furnished.path(operation)}", **options)

@@ -47,7 +47,13 @@ OTHERS: list[Any] = [
     *([], {}, [[]], {"": None}),
 ]
 # A batch tells of each bad item, a check of everything that it finds; a body that may be absent takes null.
-TELLS = {"postEventBatch": {"rejected": 1}, "postEvent": {"rejected": 1}, "validateKpi": False}
+TELLS = {
+    "postEventBatch": {"rejected": 1},
+    "postEvent": {"rejected": 1},
+    "recordExchangeRateBatch": {"rejected": 1},
+    "validateKpi": False,
+    "completeExpression": None,  # whatever is in a text that is being written, something can be completed
+}
 MAY_BE_ABSENT = {"acknowledgeReview"}
 
 

@@ -3,9 +3,16 @@
 import pytest
 
 from app.core.units import COUNT, DURATION, MONEY, NUMBER, RATIO, Unit
-from app.kpis.expressions.checker import infer, is_additive, parse_filter
+from app.kpis.expressions.checker import (
+    check_filter,
+    infer,
+    is_additive,
+    parse_filter,
+    read_filter,
+    refuse_zero_divisors,
+)
 from app.kpis.expressions.parser import parse
-from app.kpis.expressions.syntax import ExpressionError, to_text
+from app.kpis.expressions.syntax import ExpressionError, named_kpis, references, to_text
 
 UNITS = {
     "won": COUNT,
@@ -16,6 +23,7 @@ UNITS = {
     "share": RATIO,
     "points": NUMBER,
 }
+KPIS = {"revenue": MONEY, "win_rate": RATIO}
 ADDS_UP = {"won": True, "lost": True, "revenue": True, "median_wait": False}
 
 
@@ -162,11 +170,100 @@ def test_a_formula_that_is_no_arithmetic_over_its_measures_is_refused(
 
 
 @pytest.mark.parametrize(
-    "formula",
-    ["kpi.revenue", "target(kpi.revenue)", "same_period_last_year(won)", "won / working_hours()", "headcount()", "fte"],
+    ("formula", "unit"),
+    [
+        ("kpi.revenue", MONEY),
+        ("kpi['win_rate']", RATIO),
+        ("kpi.revenue / target(kpi.revenue)", RATIO),
+        ("revenue - target(kpi.revenue)", MONEY),
+        ("same_period_last_year(won)", COUNT),
+        ("previous(same_period_last_year(kpi.revenue))", MONEY),
+        ("same_period_last_year(previous(won) + 1)", COUNT),
+        ("talk / working_hours()", RATIO),
+        ("revenue / headcount()", Unit.of("money", "count")),
+        ("won / fte()", RATIO),
+        ("previous(target(kpi.revenue))", MONEY),
+    ],
 )
-def test_names_of_later_features_say_that_they_are_not_available_yet(formula: str) -> None:
-    assert "not available yet" in formula_error(formula).message
+def test_other_kpis_targets_people_and_other_windows_have_units(formula: str, unit: Unit) -> None:
+    assert infer(parse(formula), UNITS, KPIS) == unit
+
+
+@pytest.mark.parametrize(
+    ("formula", "position", "suggestion"),
+    [
+        ("won + kpi.revenu", 6, "kpi.revenue"),
+        ("kpi.zzz", 0, None),
+        ("kpi", 0, None),
+        ("kpi.revenue.x", 0, None),
+        ("kpi.revenue + won", 0, None),
+        ("target(won)", 7, None),
+        ("target(kpi.revenue + 1)", 7, None),
+        ("target(kpi)", 7, None),
+        ("target(kpi.revenu)", 7, "kpi.revenue"),
+        ("target()", 0, None),
+        ("working_hours(won)", 0, None),
+        ("working_hours", 0, "working_hours("),
+        ("headcount + 1", 0, "headcount("),
+        ("previous(won + same_period_last_year(previous(won)))", 0, None),
+        ("same_period_last_year(same_period_last_year(won))", 0, None),
+        ("has(won)", 0, None),
+    ],
+)
+def test_what_refers_to_nothing_is_told_at_its_place(formula: str, position: int, suggestion: str | None) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        infer(parse(formula), UNITS, KPIS)
+    assert (caught.value.position, caught.value.suggestion) == (position, suggestion)
+
+
+def test_the_kpis_that_a_formula_refers_to_are_named_once() -> None:
+    formula = parse("kpi.b / target(kpi.a) - previous(kpi['b'])")
+    assert references(formula) == {"a", "b"}
+    assert [name.start for name in named_kpis(formula)] == [0, 15, 33]
+    assert references(parse("won / (won + lost)")) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [("won / 0", 6), ("won / (1 - 1)", 6), ("won / -0.00", 6), ("1 + won / (2 * (3 - 3))", 10), ("won / lost / 0", 13)],
+)
+def test_a_divisor_that_is_always_0_is_found(text: str, position: int) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        refuse_zero_divisors(parse(text))
+    assert caught.value.position == position
+
+
+@pytest.mark.parametrize("text", ["won / 1", "won / (1.000000000000000000000000000000001 - 1)", "won / (1 / 0)"])
+def test_other_divisors_are_let_pass(text: str) -> None:
+    tree = parse(text)
+    if "1 / 0" not in text:
+        refuse_zero_divisors(tree)
+        return
+    with pytest.raises(ExpressionError) as caught:
+        refuse_zero_divisors(tree)
+    assert caught.value.position == 11
+
+
+def test_a_filter_divides_by_no_constant_0_either_but_stored_ones_are_read() -> None:
+    assert filter_error("amount / 0 > 1").position == 9
+    assert read_filter("amount / 0 > 1") == check_filter(parse("amount / 0 > 1"))
+
+
+@pytest.mark.parametrize(
+    ("formula", "additive"),
+    [
+        ("kpi.revenue + revenue", True),
+        ("2 * kpi.revenue", True),
+        ("kpi.win_rate", False),
+        ("kpi.unknown", False),
+        ("target(kpi.revenue)", False),
+        ("won / headcount()", False),
+        ("same_period_last_year(kpi.revenue)", False),
+    ],
+)
+def test_another_kpi_counts_like_a_measure_that_adds_up_if_it_is_additive(formula: str, additive: bool) -> None:
+    """S24."""
+    assert is_additive(parse(formula), ADDS_UP, {"revenue": True, "win_rate": False}) is additive
 
 
 @pytest.mark.parametrize(

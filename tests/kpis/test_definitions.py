@@ -212,7 +212,8 @@ async def test_a_definition_that_cannot_be_computed_is_refused_with_every_place(
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"measures": {}}, "/measures"),
+        ({"measures": {}}, "/formula"),
+        ({"measures": {}, "formula": "1", "unit": {"kind": "number"}}, "/measures"),
         ({"measures": {"won": {"aggregate": "mode", "events": ["deal.won"]}}}, "/measures/won/aggregate"),
         ({"measures": {"won": {"aggregate": "count", "events": ["won"]}}}, "/measures/won/events/0"),
         ({"measures": {"won": {"aggregate": "count", "events": []}}}, "/measures/won/events"),
@@ -335,3 +336,24 @@ async def test_a_key_in_a_path_that_can_be_none_is_refused(api: Api) -> None:
     await api.get("/kpis/Nope", expect=422)
     await api.get("/kpis/%00", expect=422)
     await api.get("/kpis/nope", expect=404)
+
+
+async def test_a_type_that_nobody_has_heard_of_is_warned_of(api: Api) -> None:
+    await api.post("/events", {"external_id": "1", "type": "demo.given", "occurred_at": "2026-07-01T08:00:00Z"})
+    measures = {"x": {"aggregate": "count", "events": ["deal.wonn", "deal.lost", "demo.given"]}}
+    answer = await api.post("/kpis/validate", {"measures": measures, "formula": "x"}, expect=200)
+    assert answer["ok"]
+    assert [(each["pointer"], each["suggestion"]) for each in answer["warnings"]] == [
+        ("/measures/x/events", "deal.won")
+    ]
+
+
+async def test_an_owner_who_is_no_member_is_told_with_the_place(api: Api) -> None:
+    kpi = {
+        "key": "calls", "name": "Calls", "category": "team_performance", "indicator": "leading",
+        "direction": "increase", "unit": {"kind": "count"}, "formula": "made",
+        "measures": {"made": {"aggregate": "count", "events": ["call.made"]}},
+        "owner_id": "01980a9e-0000-7000-8000-000000000000",
+    }  # fmt: skip
+    problem = await api.post("/kpis", kpi, expect=422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/owner_id"]

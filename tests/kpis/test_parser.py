@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from app.kpis.expressions.checker import parse_filter
 from app.kpis.expressions.parser import MAX_DEPTH, MAX_LENGTH, MAX_NODES, parse
 from app.kpis.expressions.syntax import (
-    WORDS,
     Binary,
     Boolean,
     Call,
@@ -23,6 +22,7 @@ from app.kpis.expressions.syntax import (
     property_keys,
     to_text,
 )
+from app.kpis.expressions.vocabulary import WORDS
 
 
 def grouped(text: str) -> str:

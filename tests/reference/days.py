@@ -1,11 +1,14 @@
 """Local days, periods, windows and the ones before them, counted out day by day (S1, S2, S3, S21)."""
 
+from calendar import monthrange
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
+
+from app.kpis.definition import Over
 
 Grain = Literal["day", "week", "month", "quarter", "year", "total"]
 DAY = timedelta(days=1)
@@ -34,14 +37,21 @@ def local_day(occurred_at: datetime, occurred_on: date | None, zone: str) -> dat
     return occurred_on or occurred_at.astimezone(ZoneInfo(zone)).date()
 
 
-@cache
 def first_instant(day: date, zone: str) -> datetime:
-    """The first instant whose local date is this day or, where the day is left out, a later one (S1).
+    """The first instant whose local date is this day or, where the day is left out, a later one (S1)."""
+    return instant_of(day, time(), zone)
 
-    Found by looking at every minute: offsets of our time are whole minutes.
+
+@cache
+def instant_of(day: date, clock: time, zone: str) -> datetime:
+    """The first instant at which local clocks show this time of this day, or a later one (S4).
+
+    Found by looking at every minute (offsets of our time are whole minutes) from the earliest that it can be.
     """
-    instant = datetime.combine(day, time(), UTC) - timedelta(hours=15)
-    while instant.astimezone(ZoneInfo(zone)).date() < day:
+    wall = datetime.combine(day, clock)
+    around = [datetime.combine(day + n * DAY, clock, ZoneInfo(zone)).utcoffset() or timedelta() for n in (-2, 2)]
+    instant = wall.replace(tzinfo=UTC) - max(around)
+    while instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < wall:
         instant += timedelta(minutes=1)
     return instant
 
@@ -148,8 +158,70 @@ def windows(whole: Window, grain: Grain, week_start: int) -> list[Window]:
 def before(window: Window, week_start: int) -> Window:
     """The window before of the same kind; before a clipped or custom one as many days (S21)."""
     if window.kind == "custom":
-        return Window(window.start - (window.end - window.start), window.start)
+        start = window.start - (window.end - window.start)
+        is_week = "-W" in window.label and not window.is_partial
+        return Window(start, window.start, label=_label(start, "week") if is_week else "")
     return tile(window.start - DAY, window.kind, week_start)
+
+
+def a_year_before(window: Window) -> Window | None:
+    """The window of the same label a year earlier; None where there is none (S21).
+
+    A single day lies 364 days earlier. Other runs of days are the same dates, the 29th of February being the 28th.
+    """
+    if window.kind == "day" or (window.end - window.start == DAY and not window.is_partial):
+        return Window(window.start - 364 * DAY, window.end - 364 * DAY, "day")
+    if "-W" in window.label or window.label.endswith("/P7D"):
+        return _week_a_year_before(window)
+    if window.kind in {"month", "quarter", "year"}:
+        return tile(_date_a_year_before(window.start), window.kind, 0)
+    last = window.end - DAY
+    return Window(_date_a_year_before(window.start), _date_a_year_before(last) + DAY)
+
+
+def _week_a_year_before(window: Window) -> Window | None:
+    """The week of the same number, or the same part of it; not all years have 53."""
+    if "-W" in window.label:
+        year, number = int(window.label[:4]), int(window.label[6:8])
+        first = date.fromisocalendar(year, number, 1)
+        then = [day for day in _days_of(year - 1) if day.isocalendar()[:2] == (year - 1, number)]
+    else:
+        first = date.fromisoformat(window.label[:10])
+        this_year, last_year = (
+            [day for day in _days_of(year) if day.weekday() == first.weekday() and day.year == year]
+            for year in (first.year, first.year - 1)
+        )
+        then = last_year[this_year.index(first) :]
+    if not then:
+        return None
+    back = first - then[0]
+    return Window(window.start - back, window.end - back, window.kind)
+
+
+def _days_of(year: int) -> list[date]:
+    """All days of a year, and a week around it."""
+    return [date(year, 1, 1) + n * DAY for n in range(-7, 373)]
+
+
+def _date_a_year_before(day: date) -> date:
+    """The same date; the 28th for a 29th of February."""
+    return date(day.year - 1, day.month, min(day.day, monthrange(day.year - 1, day.month)[1]))
+
+
+def reach(over: Over, window: Window, today: date, week_start: int) -> Window:
+    """The days that a measure over other days looks at, for a window: up to its end, or to T's day in it."""
+    end = today + DAY if today in window else window.end
+    if over.days is not None:
+        return Window(end - over.days * DAY, end)
+    if over.months is not None:
+        return Window(_months_before(end, over.months), end)
+    assert over.since in {"week", "month", "quarter", "year"}
+    return Window(tile(end - DAY, _grain(over.since), week_start).start, end)
+
+
+def _months_before(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def is_complete(window: Window, at: datetime, zone: str) -> bool:

@@ -3,16 +3,45 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
+from typing import Literal
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from app.core.units import RATIO
-from app.kpis.definition import Aggregate, Definition, ElapsedMeasure, EventMeasure, EventSelection, Measure, unit_of
-from app.kpis.expressions.syntax import Binary, Call, Choices, Name, Node, Number, Text, Unary
-from tests.reference.definitions import constant, first_for, is_, name, op
+from app.core.units import COUNT, DURATION, RATIO, Unit
+from app.kpis.definition import (
+    Aggregate,
+    CadenceMeasure,
+    CadenceStep,
+    Definition,
+    ElapsedMeasure,
+    EventMeasure,
+    EventSelection,
+    FunnelMeasure,
+    Measure,
+    OpenMeasure,
+    Over,
+    TouchesMeasure,
+    unit_of,
+)
+from app.kpis.expressions.syntax import Binary, Call, Choices, Name, Node, Number, Text, Unary, walk
+from tests.reference.definitions import (
+    constant,
+    first_for,
+    is_,
+    last_year,
+    name,
+    op,
+    previous,
+    ref,
+    staff,
+    target_of,
+)
 
 KPIS = ("kpi_a", "kpi_b", "kpi_c")
+# One that others refer to and that has goals, always a count, and one that refers to it.
+AIMED, REFERRING = "kpi_aimed", "kpi_referring"
 EVENTS = (
     ("call.made",),
     ("deal.won",),
@@ -25,6 +54,7 @@ EVENTS = (
 # ----------------------------------------------------------------------------------------------------- filters
 
 
+@cache
 def filters() -> SearchStrategy[Node]:
     """A condition on events."""
     return st.recursive(_comparisons(), _compound, max_leaves=3)
@@ -70,13 +100,25 @@ def _compound(inner: SearchStrategy[Node]) -> SearchStrategy[Node]:
 
 # ---------------------------------------------------------------------------------------------------- measures
 
+_ROLES = st.sampled_from(["owner", "owner", "owner", "sourcer"])
+_CREDITS: SearchStrategy[Literal["split", "full"]] = st.sampled_from(["split", "split", "full"])
+_LIMITS = st.sampled_from([timedelta(hours=12), timedelta(days=2), timedelta(days=20)])
+_SHARES = st.sampled_from([Decimal("0.25"), Decimal("0.75")])
+_OVERS = st.sampled_from(
+    [None] * 6
+    + [Over(days=3), Over(days=30), Over(months=1), Over(since="week"), Over(since="month"), Over(since="quarter")]
+)
+_STATISTICS = ("avg", "min", "max", "median", "percentile")
+
 
 @st.composite
-def _event_measures(draw: DrawFn) -> EventMeasure:
+def _event_measures(draw: DrawFn, kind: str) -> EventMeasure:
     aggregate = draw(
         st.sampled_from(["count"] * 5 + ["sum"] * 3 + ["count_distinct", "avg", "min", "max", "median", "percentile"])
+        if kind == "events"
+        else st.sampled_from(["first", "last"] if kind == "order" else ["covered"])
     )
-    is_valued = aggregate not in {"count", "count_distinct"}
+    is_valued = aggregate not in {"count", "count_distinct", "covered"}
     values = ["amount", "amount", "quantity", "duration_seconds", "properties.score"]
     return EventMeasure(
         aggregate=Aggregate(aggregate),
@@ -87,9 +129,17 @@ def _event_measures(draw: DrawFn) -> EventMeasure:
         else None,
         p=draw(st.sampled_from([Decimal("0.1"), Decimal("0.9")])) if aggregate == "percentile" else None,
         where=draw(st.one_of(st.none(), st.none(), st.none(), filters())),
-        role=draw(st.sampled_from(["owner", "owner", "owner", "sourcer"])),
-        credit=draw(st.sampled_from(["split", "split", "full"])),
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+        over=draw(_OVERS),
     )
+
+
+@cache
+def _selections(*types: str) -> SearchStrategy[EventSelection]:
+    """Events of these types, some of them under a condition."""
+    conditions = st.one_of(st.none(), st.none(), filters())
+    return st.builds(lambda where: EventSelection(events=types, where=where), conditions)
 
 
 @st.composite
@@ -105,33 +155,129 @@ def _elapsed_measures(draw: DrawFn) -> ElapsedMeasure:
             ]
         )
     )
-    aggregate = draw(
-        st.sampled_from(["avg", "min", "max", "median", "percentile", "count", "share_within", "share_within"])
-    )
+    aggregate = draw(st.sampled_from([*_STATISTICS, "count", "share_within", "share_within"]))
     is_share = aggregate == "share_within"
     return ElapsedMeasure(
         aggregate=Aggregate(aggregate),
-        start=EventSelection(events=start, where=draw(st.one_of(st.none(), st.none(), filters()))),
-        end=EventSelection(events=end, where=draw(st.one_of(st.none(), st.none(), filters()))),
+        start=draw(_selections(*start)),
+        end=draw(_selections(*end)),
         match=match,
         repeat=draw(st.sampled_from(["first", "each"])),
         dated_by="start" if is_share else draw(st.sampled_from(["start", "start", "end"])),
         credited_to=draw(st.sampled_from(["start", "end"])),
-        within=draw(st.sampled_from([timedelta(hours=12), timedelta(days=2), timedelta(days=20)]))
-        if is_share
-        else None,
-        p=Decimal("0.75") if aggregate == "percentile" else None,
-        role=draw(st.sampled_from(["owner", "owner", "owner", "sourcer"])),
-        credit=draw(st.sampled_from(["split", "split", "full"])),
+        clock=draw(st.sampled_from(["wall", "working_hours"])),
+        within=draw(_LIMITS) if is_share else None,
+        p=draw(_SHARES) if aggregate == "percentile" else None,
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+        over=draw(_OVERS),
     )
+
+
+@st.composite
+def _funnel_measures(draw: DrawFn) -> FunnelMeasure:
+    """Of two steps a conversion, which is written in another way; else of three or four."""
+    types = [("lead.created",), ("call.made",), ("deal.created",), ("deal.won", "deal.lost"), ("call.made", "deal.won")]
+    chosen = draw(st.lists(st.sampled_from(types), min_size=2, max_size=4))
+    steps = tuple(draw(_selections(*each)) for each in chosen)
+    is_conversion = len(steps) == 2
+    reached = 1 if is_conversion else draw(st.integers(0, len(steps) - 1))
+    return FunnelMeasure(
+        aggregate=Aggregate.CONVERSION if is_conversion else Aggregate(draw(st.sampled_from(["count", "conversion"]))),
+        steps=steps,
+        names=("from", "to") if is_conversion else ("one", "two", "three", "four")[: len(steps)],
+        match=draw(st.sampled_from(["lead", "customer"])),
+        reached=reached,
+        base=0 if is_conversion else draw(st.integers(0, reached)),
+        skipped="counts_as_passed" if is_conversion else draw(st.sampled_from(["counts_as_passed", "strict"])),
+        within=draw(st.one_of(st.none(), _LIMITS)),
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+        over=draw(_OVERS),
+    )
+
+
+@st.composite
+def _touches_measures(draw: DrawFn) -> TouchesMeasure:
+    aggregate = draw(st.sampled_from([*_STATISTICS, "count", "sum", "share_at_least"]))
+    until = draw(st.one_of(st.none(), _selections("deal.won", "deal.lost"), _selections("call.made")))
+    return TouchesMeasure(
+        aggregate=Aggregate(aggregate),
+        anchor=draw(st.one_of(_selections("lead.created"), _selections("lead.created", "call.made"))),
+        touches=draw(st.one_of(_selections("call.made"), _selections("call.made", "deal.created", "deal.won"))),
+        match=draw(st.sampled_from(["lead", "customer"])),
+        until=until,
+        within=draw(_LIMITS) if until is None else draw(st.one_of(st.none(), _LIMITS)),
+        at_least=draw(st.integers(1, 3)) if aggregate == "share_at_least" else None,
+        p=draw(_SHARES) if aggregate == "percentile" else None,
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+        over=draw(_OVERS),
+    )
+
+
+@st.composite
+def _cadence_measures(draw: DrawFn) -> CadenceMeasure:
+    """Often the same step twice."""
+    selections = [draw(_selections("call.made")), draw(_selections("call.made", "deal.created"))]
+    steps = draw(
+        st.lists(st.builds(CadenceStep, selection=st.sampled_from(selections), by=_LIMITS), min_size=1, max_size=4)
+    )
+    return CadenceMeasure(
+        aggregate=Aggregate.SHARE_DONE,
+        anchor=draw(st.one_of(_selections("lead.created"), _selections("lead.created", "call.made"))),
+        steps=tuple(steps),
+        match=draw(st.sampled_from(["lead", "customer"])),
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+        over=draw(_OVERS),
+    )
+
+
+@st.composite
+def _open_measures(draw: DrawFn) -> OpenMeasure:
+    aggregate = draw(st.sampled_from(["count", "sum"]))
+    values = ["amount", "amount", "quantity", "properties.score"]
+    return OpenMeasure(
+        aggregate=Aggregate(aggregate),
+        start=draw(st.one_of(_selections("deal.created"), _selections("deal.created", "lead.created"))),
+        end=draw(st.one_of(_selections("deal.won", "deal.lost"), _selections("call.made"))),
+        match=draw(st.sampled_from(["deal", "lead", "customer"])),
+        at=draw(st.sampled_from(["start", "end"])),
+        repeat=draw(st.sampled_from(["first", "each"])),
+        value=name(draw(st.sampled_from(values))) if aggregate == "sum" else None,
+        role=draw(_ROLES),
+        credit=draw(_CREDITS),
+    )
+
+
+Kind = Literal["events", "order", "covered", "elapsed", "funnel", "touches", "cadence", "open"]
+KINDS: tuple[Kind, ...] = ("events", "order", "covered", "elapsed", "funnel", "touches", "cadence", "open")
+_MEASURES: dict[Kind, SearchStrategy[Measure]] = {
+    "events": _event_measures("events"),
+    "order": _event_measures("order"),
+    "covered": _event_measures("covered"),
+    "elapsed": _elapsed_measures(),
+    "funnel": _funnel_measures(),
+    "touches": _touches_measures(),
+    "cadence": _cadence_measures(),
+    "open": _open_measures(),
+}
+
+
+@cache
+def measures(kinds: tuple[Kind, ...] = KINDS) -> SearchStrategy[Measure]:
+    """A measure of one of the kinds; half of them over single events, if those are among them."""
+    often = [_MEASURES["events"]] * (len(kinds) - 1 if "events" in kinds else 0)
+    return st.one_of(*often, *(_MEASURES[kind] for kind in kinds))
 
 
 @st.composite
 def _others(draw: DrawFn, measure: Measure) -> Measure:
     """Another measure of the same unit."""
     role = draw(st.sampled_from(["owner", "owner", "sourcer"]))
-    if isinstance(measure, ElapsedMeasure):
-        return replace(measure, role=role, repeat="first")
+    if not isinstance(measure, EventMeasure):
+        return replace(measure, role=role)
     return replace(
         measure, events=draw(st.sampled_from(EVENTS)), role=role, where=draw(st.one_of(st.none(), st.none(), filters()))
     )
@@ -140,24 +286,47 @@ def _others(draw: DrawFn, measure: Measure) -> Measure:
 # ------------------------------------------------------------------------------------------------- definitions
 
 
+@cache
 @st.composite
-def definitions(draw: DrawFn) -> Definition:
+def definitions(draw: DrawFn, kinds: tuple[Kind, ...] = KINDS) -> Definition:
     """A definition that the API takes: every measure is used, and the declared unit is that of the formula."""
-    x = draw(st.one_of(_event_measures(), _event_measures(), _elapsed_measures()))
-    formula, is_ratio = draw(st.sampled_from(_FORMULAS))
-    measures = {"x": x}
-    if _mentions_y(formula):
-        measures["y"] = draw(_others(x))
+    x = draw(measures(kinds))
+    formulas = [*_FORMULAS, *_STAFFED.get(str(unit_of(x)), [])]
+    formula, is_ratio = draw(st.sampled_from(formulas))
+    return _definition(draw, x, formula, is_ratio=is_ratio)
+
+
+@cache
+@st.composite
+def counted_definitions(draw: DrawFn, kinds: tuple[Kind, ...] = KINDS) -> Definition:
+    """A definition whose unit is a count, whatever its version: others may refer to it."""
+    x = draw(measures(kinds).filter(lambda measure: unit_of(measure) == COUNT))
+    formulas: list[Node] = [_X, _X, _X, op(_X, "+", _Y), op(_X, "-", _Y), _PREVIOUS]
+    formula = draw(st.sampled_from(formulas))
+    return _definition(draw, x, formula, is_ratio=False)
+
+
+@cache
+@st.composite
+def referring_definitions(draw: DrawFn, kinds: tuple[Kind, ...] = KINDS) -> Definition:
+    """A definition that takes another KPI's figures and targets."""
+    x = draw(measures(kinds).filter(lambda measure: unit_of(measure) == COUNT))
+    formula, is_ratio = draw(st.sampled_from(_REFERRING))
+    return _definition(draw, x, formula, is_ratio=is_ratio, unit=COUNT)
+
+
+def _definition(draw: DrawFn, x: Measure, formula: Node, *, is_ratio: bool, unit: Unit | None = None) -> Definition:
+    named = {node.path[0] for node in walk(formula) if isinstance(node, Name)}
     return Definition(
-        measures=measures,
+        measures=({"x": x} if "x" in named else {}) | ({"y": draw(_others(x))} if "y" in named else {}),
         formula=formula,
-        unit=RATIO if is_ratio else unit_of(x),
+        unit=RATIO if is_ratio else unit or unit_of(x),
         direction=draw(st.sampled_from(["increase", "decrease"])),
     )
 
 
 _X, _Y, _TWO, _ZERO = Name(("x",)), Name(("y",)), Number(Decimal(2)), constant(Decimal(0))
-_PREVIOUS = Call("previous", (_X,))
+_PREVIOUS, _LAST_YEAR = previous(_X), last_year(_X)
 # A formula, and whether it gives a ratio whatever the unit of its measures.
 _FORMULAS: list[tuple[Node, bool]] = [
     *[(_X, False)] * 8,
@@ -165,6 +334,9 @@ _FORMULAS: list[tuple[Node, bool]] = [
     (op(op(_TWO, "*", _X), "-", op(_Y, "/", _TWO)), False),
     (Unary("-", _X), False),
     (_PREVIOUS, False),
+    (_LAST_YEAR, False),
+    (previous(_LAST_YEAR), False),
+    (last_year(_PREVIOUS), False),
     (Call("abs", (op(_X, "-", _PREVIOUS),)), False),
     (Call("coalesce", (_X, _ZERO)), False),
     (Call("coalesce", (_X, _Y)), False),
@@ -177,16 +349,27 @@ _FORMULAS: list[tuple[Node, bool]] = [
     (Call("round", (op(_X, "/", op(_X, "+", _Y)), _TWO)), True),
     (Call("coalesce", (op(_X, "/", _Y), _ZERO)), True),
 ]
-
-
-def _mentions_y(formula: Node) -> bool:
-    match formula:
-        case Name():
-            return formula == _Y
-        case Unary(operand=operand):
-            return _mentions_y(operand)
-        case Binary(left=left, right=right):
-            return _mentions_y(left) or _mentions_y(right)
-        case Call(arguments=arguments):
-            return any(map(_mentions_y, arguments))
-    return False
+# With people, by the unit of the measure.
+_STAFFED: dict[str, list[tuple[Node, bool]]] = {
+    str(COUNT): [
+        (op(_X, "/", staff("headcount")), True),
+        (op(_X, "+", staff("fte")), False),
+        (op(_X, "-", previous(staff("headcount"))), False),
+    ],
+    str(DURATION): [
+        (op(_X, "/", staff("working_hours")), True),
+        (op(Call("coalesce", (_X, _ZERO)), "+", staff("working_hours")), False),
+    ],
+}
+_OTHER = ref(AIMED)
+_REFERRING: list[tuple[Node, bool]] = [
+    (_OTHER, False),
+    (op(_OTHER, "+", _X), False),
+    (op(_OTHER, "/", op(_OTHER, "+", _X)), True),
+    (op(_OTHER, "-", previous(_OTHER)), False),
+    (last_year(_OTHER), False),
+    (target_of(AIMED), False),
+    (op(_OTHER, "/", target_of(AIMED)), True),
+    (op(Call("coalesce", (target_of(AIMED), _ZERO)), "+", previous(target_of(AIMED))), False),
+    (op(_OTHER, "/", Call("coalesce", (target_of(AIMED), staff("headcount")))), True),
+]

@@ -142,7 +142,7 @@ def coefficients(formula: Node) -> tuple[dict[str, Decimal], Decimal] | None:
         case Number(value=number):
             return {}, number
         case Name(path=path):
-            return {path[-1]: Decimal(1)}, Decimal(0)
+            return {".".join(path): Decimal(1)}, Decimal(0)
         case Unary(operator="-", operand=operand):
             inner = coefficients(operand)
             return None if inner is None else _times(inner, Decimal(-1))

@@ -1,125 +1,31 @@
 """The worked examples of the semantics as scripts, questions and expected figures; whoever computes must agree."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
-from app.core.units import COUNT, DURATION, MONEY, RATIO
+from app.core.units import COUNT, DURATION, RATIO
 from app.kpis.expressions.syntax import Unary
-from tests.reference.definitions import (
-    count,
-    counted,
-    is_,
-    kpi,
-    name,
-    op,
-    over,
-    response_time,
-    single,
-    win_rate,
-)
+from tests.reference import golden_measures, golden_questions
+from tests.reference.definitions import count, counted, is_, kpi, name, op, response_time, single, win_rate
 from tests.reference.ledger import Item
-from tests.reference.results import Query, Status
+from tests.reference.questions import Query
 from tests.reference.snapshot import Attribution, Subject
-from tests.reference.steps import (
-    AddKpi,
-    AddKpiVersion,
-    AddMember,
-    AddMembership,
-    AddTeam,
-    CreateOrganization,
-    EndMembership,
-    MapIdentity,
-    MoveTeam,
-    PostEvents,
-    Step,
+from tests.reference.steps import AddKpi, AddKpiVersion, AddMembership, AddTeam, EndMembership, MoveTeam, PostEvents
+from tests.reference.story import (
+    AUGUST,
+    ORGANIZATION,
+    REVENUE,
+    UNASSIGNED,
+    Asked,
+    Example,
+    Figure,
+    Story,
+    event,
+    member,
+    team,
+    utc,
 )
-from tests.reference.world import Content, Credit, Identity
-
-ORGANIZATION, UNASSIGNED = Subject("organization"), Subject("unassigned")
-REVENUE = single(over("sum", "amount", "deal.won"), MONEY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One expected figure: of a window by its place, or of the total (None); `subject` as in the answer's series."""
-
-    kpi: str
-    subject: Subject = ORGANIZATION
-    window: int | None = None
-    value: str | None
-    status: Status = "ok"
-    sample: int | None = None
-    kpi_version: int | None = 1
-    left_out: int = 0
-    open: int = 0
-    pending: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A query, the instant at which it is asked, and what it must answer."""
-
-    now: datetime
-    query: Query
-    figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True)
-class Example:
-    """A worked example."""
-
-    name: str
-    steps: tuple[Step, ...]
-    asked: tuple[Asked, ...]
-
-
-class Story:
-    """A script that is told one step after the other, a second apart unless an instant is given."""
-
-    def __init__(self, start: str = "2026-01-01T00:00:00", time_zone: str = "Europe/Warsaw") -> None:
-        self.steps: list[Step] = [CreateOrganization(at=utc(start), time_zone=time_zone)]
-        self.posted = 0
-
-    def then(self, kind: Callable[..., Step], at: str | None = None, **fields: object) -> None:
-        """The next step."""
-        when = self.steps[-1].at + timedelta(seconds=1) if at is None else utc(at)
-        self.steps.append(kind(at=when, **fields))
-
-    def person(self, member: str, *teams: str) -> None:
-        """A member with an identity of the same name, in teams from the beginning."""
-        self.then(AddMember, member=member)
-        self.post(event("call.received", "2020-01-01T12:00:00", actor=member))
-        self.then(MapIdentity, key=f"{member} is", identity=Identity("api", member), member=member)
-        for team in teams:
-            self.then(AddMembership, key=f"{member} in {team}", member=member, team=team)
-
-    def post(self, *contents: Content, at: str | None = None) -> None:
-        """Events that are posted once, in one batch."""
-        items = tuple(Item(external_id=f"e{self.posted + n}", content=content) for n, content in enumerate(contents))
-        self.posted += len(items)
-        self.then(PostEvents, at, source="api", items=items)
-
-
-def utc(text: str) -> datetime:
-    """An instant that is written without its Z."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def event(kind: str, occurred_at: str, *, actor: str | None = None, **fields: object) -> Content:
-    """What happened at an instant in UTC."""
-    who = None if actor is None else Identity("api", actor)
-    return Content(type=kind, occurred_at=utc(occurred_at), actor=who, **fields)  # type: ignore[arg-type]
-
-
-def member(key: str) -> Subject:
-    return Subject("member", key)
-
-
-def team(key: str) -> Subject:
-    return Subject("team", key)
-
+from tests.reference.world import Credit, Identity
 
 # --------------------------------------------------------------------------------------------------- examples
 
@@ -333,7 +239,7 @@ def like_for_like() -> Example:
     amounts = (("06-10T21:59:59", 110), ("06-10T22:00:00", 290), ("07-10T21:59:59", 120), ("07-10T22:00:00", 10))
     for at, amount in amounts:
         story.post(event("deal.won", f"2026-{at}", amount=Decimal(amount), currency="EUR"))
-    query = Query(kpis=("revenue",), period="2026-07", grain="month", compare_previous=True)
+    query = Query(kpis=("revenue",), period="2026-07", grain="month", compare=("previous_period",))
     figures = (Figure(kpi="revenue", window=0, value="130"), Figure(kpi="revenue", value="130"))
     asked = Asked(now=utc("2026-07-13T10:00:00"), query=query, figures=figures)
     return Example("14: like for like", tuple(story.steps), (asked,))
@@ -399,7 +305,6 @@ def versions_of_a_kpi() -> Example:
     )
 
 
-AUGUST = utc("2026-08-01T10:00:00")
 ORDERS = ((1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1))
 EXAMPLES = (
     a_day_of_23_hours(),
@@ -414,4 +319,6 @@ EXAMPLES = (
     like_for_like(),
     a_team_that_moves(),
     versions_of_a_kpi(),
+    *golden_measures.EXAMPLES,
+    *golden_questions.EXAMPLES,
 )

@@ -4,20 +4,29 @@ The same script can be replayed over the HTTP API under a manual clock that stan
 request, so that what it writes is recorded at exactly that instant.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import pairwise
+from typing import Any, Literal
 
 from app.kpis.definition import Definition
 from tests.reference.ledger import Item, Ledger, Outcome
 from tests.reference.world import (
+    Absence,
+    Assignment,
+    Calendar,
+    Employment,
+    Goal,
     Identity,
     IdentityMapping,
     KpiVersion,
     Member,
     Membership,
     Placement,
+    Rate,
+    RateSet,
     Settings,
     Source,
     Team,
@@ -175,6 +184,80 @@ class AddKpiVersion(Step):
     valid_from: date | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AddCalendar(Step):
+    """A working calendar; the default one is the organization's from now on."""
+
+    key: str
+    weekdays: Mapping[int, tuple[tuple[time, time], ...]]
+    time_zone: str | None = None
+    holidays: frozenset[date] = frozenset()
+    extra_working_days: frozenset[date] = frozenset()
+    is_default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddAssignment(Step):
+    """What a member does on some days on which nothing was said yet."""
+
+    member: str
+    fte: Decimal = Decimal(1)
+    calendar: str | None = None
+    revenue_role: str | None = None
+    country: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddEmployment(Step):
+    """A member is employed on some days on which that was not said yet."""
+
+    member: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddAbsence(Step):
+    """A member does not work on some days on which that was not said yet."""
+
+    member: str
+    valid_from: date
+    valid_to: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddRateSet(Step):
+    """A named set of exchange rates."""
+
+    key: str
+    kind: Literal["daily", "fixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddRate(Step):
+    """A rate; one of the same set, pair and first day is corrected by it."""
+
+    rate_set: str
+    base: str
+    quote: str
+    valid_from: date
+    valid_to: date | None = None
+    value: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddGoal(Step):
+    """A target for a KPI of an owner on the days `[start, end)`."""
+
+    kpi: str
+    owner: tuple[str, str]
+    start: date
+    end: date
+    value: Decimal
+
+
 def build(steps: Sequence[Step]) -> World:
     """The world after a script."""
     return play(steps)[0]
@@ -188,12 +271,6 @@ def play(steps: Sequence[Step]) -> tuple[World, list[list[Outcome]]]:
     for step in steps:
         script.do(step)
     return script.world(steps[-1].at), script.outcomes
-
-
-def weekdays(first: date = date(2025, 1, 1), last: date = date(2027, 12, 31)) -> frozenset[date]:
-    """The working days of an organization that works from Monday to Friday and has no holidays."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return frozenset(day for day in days if day.weekday() < 5)
 
 
 class _Script:
@@ -210,6 +287,13 @@ class _Script:
         self.members: list[Member] = []
         self.teams: list[Team] = []
         self.kpis: list[KpiVersion] = []
+        self.calendars: list[Calendar] = []
+        self.assignments: list[Assignment] = []
+        self.employments: list[Employment] = []
+        self.absences: list[Absence] = []
+        self.rate_sets: list[RateSet] = []
+        self.rates: list[Rate] = []
+        self.goals: list[Goal] = []
 
     def world(self, last: datetime) -> World:
         return World(
@@ -222,7 +306,13 @@ class _Script:
             placements=tuple(self.placements),
             memberships=tuple(revision for revisions in self.memberships.values() for revision in revisions),
             kpis=tuple(self.kpis),
-            working_days=weekdays(),
+            calendars=tuple(self.calendars),
+            assignments=tuple(self.assignments),
+            employments=tuple(self.employments),
+            absences=tuple(self.absences),
+            rate_sets=tuple(self.rate_sets),
+            rates=tuple(self.rates),
+            goals=tuple(self.goals),
             last_recorded_at=last,
         )
 
@@ -278,6 +368,20 @@ class _Script:
                 self._version(at, step.kpi, None, step.definition)
             case AddKpiVersion():
                 self._version(at, step.kpi, step.valid_from, step.definition)
+            case AddCalendar():
+                self._add_calendar(step)
+            case AddAssignment():
+                self.assignments.append(Assignment(**_content(step)))
+            case AddEmployment():
+                self.employments.append(Employment(**_content(step)))
+            case AddAbsence():
+                self.absences.append(Absence(**_content(step)))
+            case AddRateSet():
+                self.rate_sets.append(RateSet(**_content(step)))
+            case AddRate():
+                self._add_rate(step)
+            case AddGoal():
+                self.goals.append(Goal(**_content(step)))
             case _:
                 raise AssertionError(step)
 
@@ -300,8 +404,30 @@ class _Script:
                 return
         raise AssertionError("a team has a place on every day")
 
+    def _add_calendar(self, step: AddCalendar) -> None:
+        """The default of before is a calendar like others from now on."""
+        for number, other in enumerate(self.calendars):
+            if step.is_default and other.is_default and other.superseded_at is None:
+                self.calendars[number] = replace(other, superseded_at=step.at)
+                self.calendars.append(replace(other, is_default=False, recorded_at=step.at))
+        self.calendars.append(Calendar(**_content(step)))
+
+    def _add_rate(self, step: AddRate) -> None:
+        added = Rate(**_content(step))
+        for number, other in enumerate(self.rates):
+            is_same_place = replace(other, value=added.value, valid_to=added.valid_to, recorded_at=step.at) == added
+            if is_same_place:
+                self.rates[number] = replace(other, superseded_at=step.at)
+        self.rates.append(added)
+
     def _version(self, at: datetime, kpi: str, valid_from: date | None, definition: Definition) -> None:
         number = 1 + sum(version.kpi == kpi for version in self.kpis)
         self.kpis.append(
             KpiVersion(kpi=kpi, number=number, valid_from=valid_from, definition=definition, recorded_at=at)
         )
+
+
+def _content(step: Step) -> dict[str, Any]:
+    """What a step says, as the fields of the fact that it makes."""
+    said = {field.name: getattr(step, field.name) for field in fields(step) if field.name != "at"}
+    return {"recorded_at": step.at, **said}

@@ -1,6 +1,7 @@
 """The reference's days and windows: worked examples, and agreement with the ones of the service."""
 
 from datetime import UTC, date, datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.calendars import periods
-from tests.reference.days import Grain, before, first_instant, period, windows
+from tests.reference.days import DAY, Grain, a_year_before, before, first_instant, period, windows
+from tests.reference.fiscal import Fiscal
 
+FISCAL_GRAINS: tuple[Literal["month", "quarter", "year"], ...] = ("month", "quarter", "year")
 PERIODS = (
     "2026", "2024", "2026-Q1", "2026-Q4", "2026-02", "2026-12", "2026-W01", "2026-W53", "2026-02-28",
     "2026-03-01..2026-03-31", "2026-01-01..2026-06-30", "2026-02-27..2026-04-02", "last_30_days", "this_week",
@@ -38,7 +41,7 @@ def test_the_service_cuts_time_as_the_reference_does(text: str, grain: Grain, we
     cut = periods.CalendarSettings(ZoneInfo("Europe/Warsaw"), week_starts_on=week_start)
     whole, expected = periods.parse_period(text, today, cut), period(text, today, week_start)
     assert (whole.start, whole.end) == (expected.start, expected.end)
-    previous = periods.previous_period(whole)
+    previous = periods.previous_period(whole, cut)
     assert (previous.start, previous.end) == (before(expected, week_start).start, before(expected, week_start).end)
     tiles, wanted = periods.windows(whole, grain, cut), windows(expected, grain, week_start)
     if grain != "total":
@@ -47,6 +50,41 @@ def test_the_service_cuts_time_as_the_reference_does(text: str, grain: Grain, we
     for tile, window in zip(tiles, wanted, strict=True):
         earlier, want = periods.previous_window(tile, grain, cut), before(window, week_start)
         assert (earlier.start, earlier.end) == (want.start, want.end)
+        then, wanted_then = periods.same_window_last_year(tile, grain, cut), a_year_before(window)
+        assert (then and (then.start, then.end)) == (wanted_then and (wanted_then.start, wanted_then.end))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.builds(
+        Fiscal,
+        starts_in=st.integers(1, 12),
+        named_after=st.sampled_from(["starts", "ends"]),
+        pattern=st.sampled_from(["months", "4-4-5", "4-5-4", "5-4-4"]),
+        week_rule=st.sampled_from(["last", "nearest"]),
+        week_start=st.integers(0, 6),
+    ),
+    st.integers(2020, 2030),
+    st.sampled_from(FISCAL_GRAINS),
+)
+def test_the_service_cuts_fiscal_years_as_the_reference_does(
+    fiscal: Fiscal, year: int, grain: Literal["month", "quarter", "year"]
+) -> None:
+    """S2: every day of a fiscal year is in the window of its label, and the days beside it are in no other year's."""
+    cut = periods.CalendarSettings(
+        ZoneInfo("Europe/Warsaw"),
+        week_starts_on=fiscal.week_start,
+        fiscal_year_starts=fiscal.starts_in,
+        fiscal_year_named_after=fiscal.named_after,
+        fiscal_pattern=fiscal.pattern,
+        fiscal_week_rule=fiscal.week_rule,
+    )
+    whole = periods.parse_period(f"FY{year}", date(2026, 7, 1), cut)
+    tiles = periods.windows(whole, grain, cut)
+    assert len(tiles) == {"month": 12, "quarter": 4, "year": 1}[grain]
+    assert [fiscal.label(day, grain) for day in whole] == [tile.label for tile in tiles for _ in tile.days]
+    outside = (fiscal.place_of(whole.start - DAY), fiscal.place_of(whole.end))
+    assert outside == ((year - 1, 12), (year + 1, 1))
 
 
 @settings(deadline=None, max_examples=60)

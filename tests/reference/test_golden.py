@@ -4,9 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.reference.golden import EXAMPLES, ORGANIZATION, Asked, Example, Figure, like_for_like
-from tests.reference.results import Answer, Cell, compute
+from tests.reference.golden import EXAMPLES, like_for_like
+from tests.reference.questions import Answer, Cell
+from tests.reference.results import compute
 from tests.reference.steps import build
+from tests.reference.story import ORGANIZATION, Asked, Example, Figure
 
 ASKED = [pytest.param(example, asked, id=example.name) for example in EXAMPLES for asked in example.asked]
 
@@ -19,8 +21,9 @@ def test_the_reference_gives_the_figures_of_the_worked_examples(example: Example
 
 
 def cell_of(answer: Answer, figure: Figure) -> Cell:
-    series = answer.of(figure.kpi, figure.subject)
-    return series.total if figure.window is None else series.cells[figure.window]
+    series = answer.of(figure.kpi, figure.subject, figure.group)
+    shown = series if figure.comparison is None else series.comparisons[figure.comparison]
+    return shown.total if figure.window is None else shown.cells[figure.window]
 
 
 def as_figure(expected: Figure, cell: Cell) -> Figure:
@@ -28,6 +31,8 @@ def as_figure(expected: Figure, cell: Cell) -> Figure:
     return Figure(
         kpi=expected.kpi,
         subject=expected.subject,
+        group=expected.group,
+        comparison=expected.comparison,
         window=expected.window,
         value=None if cell.value is None else format(cell.value.normalize(), "f"),
         status=cell.status,
@@ -52,8 +57,9 @@ def test_an_incomplete_month_is_compared_like_for_like() -> None:
     """Example 14 (S21)."""
     example = like_for_like()
     asked = example.asked[0]
-    comparison = compute(build(example.steps), asked.query, asked.now).of("revenue", ORGANIZATION).previous_period
-    assert comparison is not None
+    comparison = (
+        compute(build(example.steps), asked.query, asked.now).of("revenue", ORGANIZATION).comparisons["previous_period"]
+    )
     assert [cell.value for cell in comparison.cells] == [Decimal(400)]
     assert comparison.total.value == Decimal(400)
     assert comparison.to_date is not None

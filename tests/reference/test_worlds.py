@@ -14,17 +14,24 @@ from app.kpis.definition import Definition
 from app.kpis.expressions.checker import parse_filter
 from app.kpis.expressions.syntax import Node, to_text
 from app.kpis.wire import DefinitionWire, read_definition
-from tests.reference.definitions import count, single
-from tests.reference.definitions_random import definitions, filters
+from tests.reference.definitions import count, name, single
+from tests.reference.definitions_random import counted_definitions, definitions, filters, referring_definitions
 from tests.reference.ledger import Item, Ledger
+from tests.reference.questions import GroupBy
 from tests.reference.results import compute
 from tests.reference.snapshot import Subject
 from tests.reference.steps import AddKpi, PostEvents, Step, build
 from tests.reference.wire import definition_json
 from tests.reference.worlds import TEAMS, Case, cases
 
+BY = [
+    GroupBy(event=name("properties.channel")),
+    GroupBy(event=name("about.customer"), top=1),
+    GroupBy(attribute="revenue_role"),
+    GroupBy(attribute="country", top=1),
+]
 modest = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -49,7 +56,7 @@ def test_the_members_of_a_team_add_up_to_it(case: Case) -> None:
     for team in TEAMS:
         subjects = (Subject("team", team), Subject("members_of", team))
         query = replace(case.queries[0], kpis=("wins",), subjects=subjects, whole_person=False, as_of=None)
-        query = replace(query, known_at=None, versions={}, compare_previous=False)
+        query = replace(query, known_at=None, versions={}, compare=(), group_by=None)
         whole, *parts = compute(world, query, case.now).series
         assert whole.total.value == sum((part.total.value or Decimal(0) for part in parts), Decimal(0))
 
@@ -59,10 +66,28 @@ def test_the_members_of_a_team_add_up_to_it(case: Case) -> None:
 def test_the_windows_of_a_count_add_up_to_its_total(case: Case) -> None:
     """S2, S20, S24."""
     world = build((*case.steps, _counting(case)))
-    query = replace(case.queries[0], kpis=("wins",), as_of=None, known_at=None, versions={})
+    query = replace(case.queries[0], kpis=("wins",), as_of=None, known_at=None, versions={}, group_by=None)
     for series in compute(world, query, case.now).series:
         assert series.total.value == sum((cell.value or Decimal(0) for cell in series.cells), Decimal(0))
         assert series.total.sample == sum(cell.sample for cell in series.cells)
+
+
+@modest
+@given(cases(queries=1), st.sampled_from(BY))
+def test_the_groups_of_a_count_add_up_to_it(case: Case, by: GroupBy) -> None:
+    """S8, S20: by what an event says, by who did it, and with a rest."""
+    world = build((*case.steps, _counting(case)))
+    asked = replace(case.queries[0], kpis=("wins",), as_of=None, known_at=None, versions={}, compare=(), group_by=None)
+    for subject in (
+        Subject("organization"),
+        Subject("unassigned"),
+        Subject("team", TEAMS[0]),
+        Subject("member", "ana"),
+    ):
+        query = replace(asked, subjects=(subject,))
+        (whole,) = compute(world, query, case.now).series
+        parts = compute(world, replace(query, group_by=by), case.now).series
+        assert whole.total.value == sum((part.total.value or Decimal(0) for part in parts), Decimal(0))
 
 
 def _counting(case: Case) -> Step:
@@ -91,7 +116,7 @@ def _end_state(posted: Sequence[tuple[str, Item]]) -> dict[tuple[str, str], obje
 
 
 @modest
-@given(definitions())
+@given(st.one_of(definitions(), counted_definitions(), referring_definitions()))
 def test_random_definitions_are_ones_that_the_api_takes(definition: Definition) -> None:
     assert read_definition(cast(DefinitionWire, definition_json(definition))) == definition
 

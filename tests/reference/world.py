@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from app.kpis.definition import Definition
 
@@ -151,6 +151,78 @@ class Membership(Dated):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calendar(Recorded):
+    """When people work: from one clock time to another, by weekday (0 is Monday); an end of 00:00 ends the day.
+
+    `time_zone` None is the organization's. An extra working day works by its weekday's times, or by those of the first
+    weekday that has some.
+    """
+
+    key: str
+    weekdays: Mapping[int, tuple[tuple[time, time], ...]]
+    time_zone: str | None = None
+    holidays: frozenset[date] = frozenset()
+    extra_working_days: frozenset[date] = frozenset()
+    is_default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment(Dated):
+    """What a member does, how much, and by which calendar (None: the organization's)."""
+
+    member: str
+    fte: Decimal = Decimal(1)
+    calendar: str | None = None
+    revenue_role: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Employment(Dated):
+    """A member's time with the organization; who has none is employed on all days."""
+
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absence(Dated):
+    """Days on which a member does not work."""
+
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateSet(Recorded):
+    """A named set of exchange rates; in a daily one the latest rate holds for a while, in a fixed one as it says."""
+
+    key: str
+    kind: Literal["daily", "fixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(Recorded):
+    """One unit of the base currency costs `value` of the quote currency from a day on."""
+
+    rate_set: str
+    base: str
+    quote: str
+    valid_from: date
+    valid_to: date | None
+    value: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal(Recorded):
+    """A target for a KPI on the days `[start, end)`; the owner is a kind and a key, as of a subject."""
+
+    kpi: str
+    owner: tuple[str, str]
+    start: date
+    end: date
+    value: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class KpiVersion(Recorded):
     """One version of a KPI; `valid_from` None is 'for all time'."""
 
@@ -162,11 +234,7 @@ class KpiVersion(Recorded):
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """An organization with all of its history.
-
-    `working_days` is the calendar of the organization, as the plain set of its working days. `last_recorded_at` is
-    when the last fact was recorded.
-    """
+    """An organization with all of its history; `last_recorded_at` is when the last fact was recorded."""
 
     settings: tuple[Settings, ...]
     sources: tuple[Source, ...] = ()
@@ -177,7 +245,13 @@ class World:
     placements: tuple[Placement, ...] = ()
     memberships: tuple[Membership, ...] = ()
     kpis: tuple[KpiVersion, ...] = ()
-    working_days: frozenset[date] = frozenset()
+    calendars: tuple[Calendar, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    employments: tuple[Employment, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    rate_sets: tuple[RateSet, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    goals: tuple[Goal, ...] = ()
     last_recorded_at: datetime
 
 

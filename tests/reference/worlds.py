@@ -2,20 +2,33 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.reference import steps as do
 from tests.reference.days import DAY, Grain, first_instant
-from tests.reference.definitions_random import KPIS, definitions, filters
+from tests.reference.definitions import name
+from tests.reference.definitions_random import (
+    AIMED,
+    KINDS,
+    KPIS,
+    REFERRING,
+    Kind,
+    counted_definitions,
+    definitions,
+    filters,
+    referring_definitions,
+)
+from tests.reference.events_random import IDENTITIES, SOURCES, TYPES, days_near, items
 from tests.reference.ledger import Item
-from tests.reference.results import Query
+from tests.reference.questions import GroupBy, Query
 from tests.reference.snapshot import Subject
 from tests.reference.steps import Step
-from tests.reference.world import Content, Credit, Identity, PropertyValue
+from tests.reference.world import Content, Identity
 
 # A zone, and a day of 2026 near which its clocks are changed (Apia: any day, its clocks are far ahead).
 ZONES = {
@@ -29,11 +42,8 @@ ZONES = {
 }
 MEMBERS = ("ana", "bo", "cy", "dee")
 TEAMS = ("north", "south", "east", "west")
-SOURCES = ("api", "phone")
-IDENTITIES = tuple(Identity(source, person) for source in SOURCES for person in ("p1", "p2", "p3"))
-TYPES = ("call.made", "lead.created", "deal.created", "deal.won", "deal.lost")
-OFTEN = (*TYPES, "call.made", "call.made", "lead.created", "deal.won", "deal.won")
-SHARES = (("1",), ("0.6", "0.4"), ("0.5", "0.25", "0.25"))
+CALENDARS = ("office", "shifts")
+RATE_SETS = ("daily", "plan-2026")
 ROLL_CALL_AT = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 
@@ -47,10 +57,10 @@ class Case:
 
 
 @st.composite
-def cases(draw: DrawFn, *, changes: int = 10, queries: int = 4) -> Case:
+def cases(draw: DrawFn, *, changes: int = 10, queries: int = 4, kinds: tuple[Kind, ...] = KINDS) -> Case:
     """A random script of at most so many changes after its setting up, with at most so many queries."""
     zone, center = draw(st.sampled_from(sorted(ZONES.items())))
-    teller = _Teller(draw, zone, center)
+    teller = _Teller(draw, zone, center, kinds)
     teller.set_up()
     for _ in range(draw(st.integers(min(4, changes), changes))):
         teller.change()
@@ -65,13 +75,16 @@ def cases(draw: DrawFn, *, changes: int = 10, queries: int = 4) -> Case:
 class _Teller:
     """Tells a script: knows what stands, so that each step is possible when it comes."""
 
-    def __init__(self, draw: DrawFn, zone: str, center: date) -> None:
-        self.draw, self.zone, self.center = draw, zone, center
+    def __init__(self, draw: DrawFn, zone: str, center: date, kinds: tuple[Kind, ...]) -> None:
+        self.draw, self.zone, self.center, self.kinds = draw, zone, center, kinds
         week_start = draw(st.sampled_from([0, 0, 6]))
         self.at = first_instant(center + draw(st.sampled_from([-3, 0, 1, 2])) * DAY, zone)
         self.steps: list[Step] = [do.CreateOrganization(at=self.at, time_zone=zone, week_start=week_start)]
         self.memberships: dict[str, do.AddMembership] = {}
         self.mappings: dict[str, do.MapIdentity] = {}
+        self.rates: dict[tuple[str, str, str], list[do.AddRate]] = {}
+        self.absences: dict[str, list[do.AddAbsence]] = {}
+        self.goals: set[tuple[tuple[str, str], date, date]] = set()
         self.keys = 0
 
     def set_up(self) -> None:
@@ -96,10 +109,114 @@ class _Teller:
             self.add_membership(member)
         for identity in IDENTITIES:
             self.map_identity(identity)
-        for kpi in KPIS:
-            self._then(do.AddKpi(at=self._next(), kpi=kpi, definition=self.draw(definitions())))
+        self.employ()
+        for rate_set in RATE_SETS:
+            self.add_rate_set(rate_set)
+        self.define()
         for _ in range(3):
             self.post_events()
+
+    def define(self) -> None:
+        """The KPIs, and what is aimed at."""
+        for kpi in KPIS:
+            self._then(do.AddKpi(at=self._next(), kpi=kpi, definition=self.draw(definitions(self.kinds))))
+        self._then(do.AddKpi(at=self._next(), kpi=AIMED, definition=self.draw(counted_definitions())))
+        self._then(do.AddKpi(at=self._next(), kpi=REFERRING, definition=self.draw(referring_definitions())))
+        for _ in range(2):
+            self.add_rate()
+            self.add_goal()
+
+    def add_rate_set(self, key: str) -> None:
+        """A set of rates, most of the time."""
+        if self.draw(st.integers(0, 3)):
+            self._then(do.AddRateSet(at=self._next(), key=key, kind="daily" if key == "daily" else "fixed"))
+            self.rates |= {(key, "EUR", "USD"): [], (key, "USD", "EUR"): [], (key, "EUR", "GBP"): []}
+
+    def employ(self) -> None:
+        """Calendars, and who works by which, how much and since when."""
+        for key in self.draw(st.lists(st.sampled_from(CALENDARS), unique=True)):
+            self.add_calendar(key)
+        known = [step.key for step in self.steps if isinstance(step, do.AddCalendar)]
+        for member in MEMBERS[:3]:
+            change = self.draw(st.one_of(st.none(), days_near(self.center)))
+            spans = [(None, change), (change, None)] if change else [(None, None)]
+            for valid_from, valid_to in spans[: self.draw(st.integers(0, 2))]:
+                self._then(
+                    do.AddAssignment(
+                        at=self._next(),
+                        member=member,
+                        fte=self.draw(st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("0.8")])),
+                        calendar=self.draw(st.sampled_from([None, *known])),
+                        revenue_role=self.draw(st.sampled_from([None, "seller", "success"])),
+                        country=self.draw(st.sampled_from([None, "PL", "DE"])),
+                        valid_from=valid_from,
+                        valid_to=valid_to,
+                    )
+                )
+        for member in MEMBERS[1:]:
+            if self.draw(st.booleans()):
+                valid_from, valid_to = self._span()
+                self._then(do.AddEmployment(at=self._next(), member=member, valid_from=valid_from, valid_to=valid_to))
+
+    def add_calendar(self, key: str) -> None:
+        """One of the office, or one of nights and weekends in another zone."""
+        hours = ((time(9), time(12, 30)), (time(13), time(17))) if key == "office" else ((time(0), time(4, 30)),)
+        weekdays = range(5) if key == "office" else (0, 5, 6)
+        self._then(
+            do.AddCalendar(
+                at=self._next(),
+                key=key,
+                weekdays=dict.fromkeys(weekdays, hours),
+                time_zone=self.draw(st.sampled_from([None, "Europe/Warsaw", "America/New_York"])),
+                holidays=frozenset(self.draw(st.lists(days_near(self.center), max_size=2))),
+                extra_working_days=frozenset(self.draw(st.lists(days_near(self.center), max_size=2))),
+                is_default=self.draw(st.booleans()),
+            )
+        )
+
+    def add_rate(self) -> None:
+        """A rate, or the correction of one; in a fixed set no two of a pair hold on one day."""
+        if not self.rates:
+            return
+        pair = self.draw(st.sampled_from(sorted(self.rates)))
+        first = self._day()
+        last = None if pair[0] == "daily" else first + self.draw(st.sampled_from([1, 10, 40])) * DAY
+        others = [rate for rate in self.rates[pair] if rate.valid_from != first]
+        if last and any(_overlap((first, last), (other.valid_from, other.valid_to)) for other in others):
+            return
+        step = do.AddRate(
+            at=self._next(),
+            rate_set=pair[0],
+            base=pair[1],
+            quote=pair[2],
+            valid_from=first,
+            valid_to=last,
+            value=Decimal(self.draw(st.sampled_from(["1.10", "0.8", "2", "0.3333"]))),
+        )
+        self.rates[pair] = [*others, step]
+        self._then(step)
+
+    def add_goal(self) -> None:
+        """A goal for what others aim at: of a month, of some days in it, or of the days around."""
+        month = self.center.replace(day=1)
+        around = (self.center - 50 * DAY, self.center + 9 * DAY)
+        part = (self.center - 3 * DAY, self.center + 2 * DAY)
+        before = (month - 20 * DAY, month)
+        owner = self.draw(st.sampled_from([("organization", ""), ("team", "north"), ("member", "ana")]))
+        start, end = self.draw(st.sampled_from([(month, (month + 31 * DAY).replace(day=1)), around, part, before]))
+        if (owner, start, end) not in self.goals:
+            self.goals.add((owner, start, end))
+            value = self.draw(st.sampled_from([Decimal(10), Decimal("7.5")]))
+            self._then(do.AddGoal(at=self._next(), kpi=AIMED, owner=owner, start=start, end=end, value=value))
+
+    def add_absence(self) -> None:
+        member, first = self.draw(st.sampled_from(MEMBERS)), self._day()
+        last = first + self.draw(st.sampled_from([1, 4, 20])) * DAY
+        others = self.absences.setdefault(member, [])
+        if not any(_overlap((first, last), (other.valid_from, other.valid_to)) for other in others):
+            step = do.AddAbsence(at=self._next(), member=member, valid_from=first, valid_to=last)
+            others.append(step)
+            self._then(step)
 
     def change(self) -> None:
         """Anything that may happen to an organization; mostly events."""
@@ -118,13 +235,16 @@ class _Teller:
             self.add_version,
             self.change_settings,
             self.change_counts,
+            self.add_rate,
+            self.add_absence,
+            self.add_goal,
         ]
         self.draw(st.sampled_from(happenings))()
 
     def post_events(self) -> None:
         source = self.draw(st.sampled_from(SOURCES))
-        items = self.draw(st.lists(_items(source, self.zone, self.center), min_size=4, max_size=10))
-        self._then(do.PostEvents(at=self._next(), source=source, items=tuple(items)))
+        posted = self.draw(st.lists(items(source, self.zone, self.center), min_size=4, max_size=10))
+        self._then(do.PostEvents(at=self._next(), source=source, items=tuple(posted)))
 
     def map_identity(self, known: Identity | None = None) -> None:
         identity = known or self.draw(st.sampled_from(IDENTITIES))
@@ -199,9 +319,9 @@ class _Teller:
             self._then(do.ChangeMapping(at=self._next(), key=key, member=member))
 
     def add_version(self) -> None:
-        kpi = self.draw(st.sampled_from(KPIS))
+        kpi = self.draw(st.sampled_from([*KPIS, AIMED]))
         valid_from = self.draw(st.one_of(st.none(), st.just(self._day())))
-        definition = self.draw(definitions())
+        definition = self.draw(counted_definitions() if kpi == AIMED else definitions(self.kinds))
         self._then(do.AddKpiVersion(at=self._next(), kpi=kpi, definition=definition, valid_from=valid_from))
 
     def change_settings(self) -> None:
@@ -226,7 +346,7 @@ class _Teller:
         return valid_from, None if length is None else (valid_from or self.center - 20 * DAY) + length * DAY
 
     def _day(self) -> date:
-        return self.draw(_days(self.center))
+        return self.draw(days_near(self.center))
 
     def _key(self) -> str:
         self.keys += 1
@@ -247,89 +367,6 @@ def _overlap(one: tuple[date | None, date | None], other: tuple[date | None, dat
     return starts_before_end and ends_after_start
 
 
-# ------------------------------------------------------------------------------------------------------ events
-
-
-def _days(center: date) -> SearchStrategy[date]:
-    """Days near the change of the clocks, in the month before, and a few ahead."""
-    near = [-40, -31, -30, -8, -7, -3, -2, -2, -1, -1, -1, 0, 0, 0, 1, 1, 2, 7, 30]
-    return st.sampled_from([center + n * DAY for n in near])
-
-
-def _instants(zone: str, center: date) -> SearchStrategy[datetime]:
-    """Around midnights and in the hours in which clocks change; often equal."""
-    offsets = [
-        timedelta(0),
-        timedelta(microseconds=-1),
-        timedelta(microseconds=1),
-        timedelta(minutes=45),
-        timedelta(hours=2, minutes=30),
-        timedelta(hours=12),
-        timedelta(hours=23, minutes=30),
-    ]
-    return st.builds(lambda day, offset: first_instant(day, zone) + offset, _days(center), st.sampled_from(offsets))
-
-
-@st.composite
-def _items(draw: DrawFn, source: str, zone: str, center: date) -> Item:
-    """An item as posted: few ids and versions, so that corrections, repetitions and conflicts are many."""
-    external_id = f"e{draw(st.integers(0, 24))}"
-    version = draw(st.sampled_from([0, 1, 1, 2, 3]))
-    is_retraction = draw(st.integers(0, 11)) == 11
-    return Item(
-        external_id=external_id,
-        version=version,
-        content=None if is_retraction else draw(_contents(source, zone, center)),
-    )
-
-
-@st.composite
-def _contents(draw: DrawFn, source: str, zone: str, center: date) -> Content:
-    people = [identity for identity in IDENTITIES if identity.source == source]
-    amount = draw(st.sampled_from([None, "0", "99.90", "100", "100", "1250.005"]))
-    return Content(
-        type=draw(st.sampled_from(OFTEN)),
-        occurred_at=draw(_instants(zone, center)),
-        occurred_on=draw(st.one_of(st.none(), st.none(), _days(center))),
-        actor=draw(st.sampled_from([None, *people])),
-        credits=(*draw(_credits("owner", people)), *draw(_credits("sourcer", people))),
-        about=draw(_things()),
-        amount=None if amount is None else Decimal(amount),
-        currency=None if amount is None else draw(st.sampled_from(["EUR", "EUR", "USD", None])),
-        quantity=draw(st.sampled_from([None, Decimal(1), Decimal("2.5")])),
-        duration_seconds=draw(st.sampled_from([None, Decimal(0), Decimal(340)])),
-        properties=draw(_properties()),
-    )
-
-
-@st.composite
-def _credits(draw: DrawFn, role: str, people: Sequence[Identity]) -> tuple[Credit, ...]:
-    """No credits in the role, or shares that add up to 1 of different people."""
-    if draw(st.booleans()):
-        return ()
-    shares = draw(st.sampled_from(SHARES))
-    who = draw(st.permutations(list(people)))
-    return tuple(Credit(role, identity, Decimal(share)) for identity, share in zip(who, shares, strict=False))
-
-
-@st.composite
-def _things(draw: DrawFn) -> dict[str, str]:
-    """What an event is about: few things, so that events meet."""
-    chosen = {
-        "lead": draw(st.sampled_from(["L1", "L2", "L3", None])),
-        "customer": draw(st.sampled_from(["C1", "C2", None])),
-        "deal": draw(st.sampled_from(["D1", "D2", "D3", None])),
-    }
-    return {thing: key for thing, key in chosen.items() if key is not None}
-
-
-def _properties() -> SearchStrategy[dict[str, PropertyValue]]:
-    """Some missing, some of the wrong type."""
-    channel: SearchStrategy[PropertyValue] = st.sampled_from(["partner", "web", "Web", Decimal(3), True])
-    score: SearchStrategy[PropertyValue] = st.sampled_from([Decimal(3), Decimal("4.5"), Decimal(-1), "high", False])
-    return st.fixed_dictionaries({}, optional={"channel": channel, "score": score})
-
-
 # ----------------------------------------------------------------------------------------------------- queries
 
 
@@ -348,19 +385,37 @@ def _queries(draw: DrawFn, steps: tuple[Step, ...], center: date, now: datetime)
     all_instants = [step.at + timedelta(milliseconds=500) for step in steps]
     instants = st.one_of(*(st.sampled_from(all_instants[-last:]) for last in (4, 8, 8, len(all_instants))))
     return Query(
-        kpis=tuple(draw(st.lists(st.sampled_from(KPIS), min_size=1, max_size=3, unique=True))),
+        kpis=tuple(draw(st.lists(st.sampled_from([*KPIS, REFERRING]), min_size=1, max_size=3, unique=True))),
         subjects=(*EVERYBODY, *draw(st.lists(st.sampled_from(SUBJECTS), min_size=2, max_size=5, unique=True))),
         period=period,
         grain=grain,
         attribution=draw(st.sampled_from(["at_event", "current"])),
         where=draw(st.one_of(st.none(), st.none(), st.none(), filters())),
-        compare_previous=draw(st.booleans()),
+        group_by=draw(st.one_of(st.none(), st.none(), st.none(), _groupings())),
+        compare=draw(st.sampled_from([(), (), ("previous_period",), ("same_period_last_year",)])),
         currency=draw(st.sampled_from([None, None, "EUR", "USD"])),
+        rate_set=draw(st.sampled_from([None, None, *_rate_sets(steps)])),
         versions=draw(st.sampled_from([{}, {}, {}, {KPIS[0]: 1}])),
         whole_person=draw(st.integers(0, 3)) == 3,
         as_of=draw(st.one_of(st.none(), st.none(), instants)),
         known_at=draw(st.one_of(st.none(), st.none(), st.none(), instants)),
     )
+
+
+def _rate_sets(steps: Sequence[Step]) -> list[str]:
+    return [step.key for step in steps if isinstance(step, do.AddRateSet)]
+
+
+@cache
+def _groupings() -> SearchStrategy[GroupBy]:
+    names = ("properties.channel", "properties.score", "about.customer", "type", "source", "currency")
+    by_event = st.builds(GroupBy, event=st.sampled_from([name(each) for each in names]), top=_TOPS)
+    return st.one_of(
+        by_event, by_event, st.builds(GroupBy, attribute=st.sampled_from(["revenue_role", "country"]), top=_TOPS)
+    )
+
+
+_TOPS = st.sampled_from([None, None, 1, 2])
 
 
 @st.composite

@@ -11,11 +11,6 @@ from functools import lru_cache
 from typing import Literal, NoReturn, cast
 
 from app.kpis.expressions.syntax import (
-    BINDING,
-    COMPARISON_BINDING,
-    MINUS_BINDING,
-    NOT_BINDING,
-    WORDS,
     Binary,
     BinaryOperator,
     Boolean,
@@ -28,6 +23,15 @@ from app.kpis.expressions.syntax import (
     Text,
     Unary,
 )
+from app.kpis.expressions.vocabulary import (
+    BINDING,
+    COMPARISON_BINDING,
+    CONSTANT_WORDS,
+    MINUS_BINDING,
+    NOT_BINDING,
+    PUNCTUATION,
+    WORDS,
+)
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 40
@@ -36,11 +40,13 @@ MAX_DIGITS = 34
 
 TokenKind = Literal["number", "text", "word", "mark", "end"]
 
+# The longest first, so that `<=` is not taken for `<`.
+_MARKS = sorted({*PUNCTUATION, *(set(BINDING) - WORDS)}, key=len, reverse=True)
 _TOKEN = re.compile(
-    r"""[ \t\r\n]*(?:
+    rf"""[ \t\r\n]*(?:
       (?P<number>[0-9]+(?:\.[0-9]+)?)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<mark>==|!=|<=|>=|[-<>+*/()\[\],.])
+    | (?P<mark>{"|".join(map(re.escape, _MARKS))})
     | (?P<quote>['"])
     | (?P<other>.)
     )?""",
@@ -190,7 +196,7 @@ class _Parser:
                 return self._number(token, digits)
             case "text", text:
                 return Text(text, token.start, token.end)
-            case "word", ("true" | "false") as word:
+            case "word", word if word in CONSTANT_WORDS:
                 return Boolean(word == "true", token.start, token.end)
             case "word", "not":
                 return Unary("not", self.expression(NOT_BINDING - 1), token.start, self._end)

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-WORDS = frozenset({"and", "or", "not", "in", "true", "false"})
+from app.kpis.expressions.vocabulary import (
+    ATOM_BINDING,
+    BINDING,
+    COMPARISON_BINDING,
+    KPI,
+    MINUS_BINDING,
+    NOT_BINDING,
+    WORDS,
+)
 
 ArithmeticOperator = Literal["+", "-", "*", "/"]
 ComparisonOperator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
@@ -73,7 +81,7 @@ class Name:
     """A name with its parts.
 
     In a checked filter one of `("amount",)` (a field), `("properties", key)`, `("about", thing)`, where the key of a
-    property may be any text; in a checked formula `(measure,)`.
+    property may be any text; in a checked formula `(measure,)` or `("kpi", key)`.
     """
 
     path: tuple[str, ...]
@@ -123,19 +131,6 @@ class Call:
 
 Node = Number | Text | Boolean | Name | Choices | Unary | Binary | Call
 
-# How tightly an operator binds; `not` lies between `and` and the comparisons, unary minus above all.
-BINDING: dict[str, int] = {
-    "or": 1,
-    "and": 2,
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 4),
-    **dict.fromkeys("+-", 5),
-    **dict.fromkeys("*/", 6),
-}
-NOT_BINDING = 3
-COMPARISON_BINDING = 4
-MINUS_BINDING = 7
-ATOM_BINDING = 8
-
 
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, from left to right."""
@@ -161,6 +156,16 @@ def walk(node: Node) -> Iterator[Node]:
 def property_keys(node: Node) -> frozenset[str]:
     """The keys of all properties that a checked filter looks at."""
     return frozenset(n.path[1] for n in walk(node) if isinstance(n, Name) and n.path[0] == "properties")
+
+
+def references(node: Node) -> frozenset[str]:
+    """The keys of all KPIs that a formula refers to."""
+    return frozenset(name.path[1] for name in named_kpis(node))
+
+
+def named_kpis(node: Node) -> tuple[Name, ...]:
+    """The places where a formula refers to another KPI, from left to right."""
+    return tuple(n for n in walk(node) if isinstance(n, Name) and len(n.path) > 1 and n.path[0] == KPI)
 
 
 def to_text(node: Node) -> str:

@@ -1,0 +1,265 @@
+"""What a query is answered from besides events, as known at one instant: context, definitions, rates, working time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts import queries as accounts
+from app.accounts import service as account_service
+from app.calendars import service as calendar_service
+from app.calendars.periods import DayRange, PeriodError, local_day, parse_period
+from app.calendars.working import Instants, WorkCalendar
+from app.core import clock
+from app.core.db import OrganizationId
+from app.core.problems import ValidationFailed
+from app.employment.facts import Staff
+from app.events.models import Event
+from app.kpis.attribution import Attributor, Days, Subject, days_between, intersect
+from app.kpis.definition import (
+    CadenceMeasure,
+    ElapsedMeasure,
+    EventMeasure,
+    FunnelMeasure,
+    Measure,
+    OpenMeasure,
+    TouchesMeasure,
+    looks,
+)
+from app.kpis.expressions.syntax import Name, Node, references, walk
+from app.kpis.history import KpiHistory
+from app.kpis.measures import CurrencyFactors, WorkingClock
+from app.kpis.planning import Context, Plan
+from app.kpis.questions import MembersOf, Query
+from app.kpis.service import UnknownKpi, load_kpis
+from app.rates.conversion import RateBook
+from app.rates.service import DEFAULT_SET, load_rates
+from app.teams.structure import load_structure
+
+_DAY = timedelta(days=1)
+_AMOUNT = Name(("amount",))
+
+
+async def load_context(session: AsyncSession, org_id: OrganizationId, query: Query) -> Context:
+    """Settings, calendar and structure as known, and the two instants of the answer (S5)."""
+    at = query.as_of or await clock.now(session, org_id)
+    known_at = query.known_at or query.as_of or await clock.last_recorded(session, org_id)
+    settings = await account_service.settings_as_known(session, org_id, known_at)
+    first = (await session.execute(accounts.first_settings(org_id))).scalar_one()
+    cut = await calendar_service.calendar_settings(session, org_id, known_at)
+    structure = await load_structure(session, org_id, known_at)
+    home = (settings or first).currency
+    return Context(
+        org_id=org_id,
+        at=at,
+        known_at=known_at,
+        earliest_as_of=first.recorded_at,
+        is_recorded=settings is not None,
+        cut=cut,
+        currency=query.currency or home,
+        home_currency=home,
+        calendar=await calendar_service.organization_calendar(session, org_id, known_at),
+        structure=structure,
+        attributor=Attributor(structure, query.attribution, local_day(at, cut.zone)),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ definitions
+
+
+async def load_histories(
+    session: AsyncSession, org_id: OrganizationId, query: Query, known_at: datetime
+) -> dict[str, KpiHistory]:
+    """The KPIs that are asked for, in order, and after them all that they refer to.
+
+    Raises `ValidationFailed` at the KPI or version that there is not.
+    """
+    found: dict[str, KpiHistory] = {}
+    wanted = list(dict.fromkeys(query.kpis))
+    while wanted:
+        stored = [key for key in wanted if key not in query.definitions]
+        try:
+            loaded = await load_kpis(session, org_id, stored, known_at) if stored else {}
+        except UnknownKpi as unknown:
+            raise _unknown(query, unknown.key) from None
+        found |= {key: query.definitions.get(key) or loaded[key] for key in wanted}
+        named = {key for history in found.values() for key in _referred(history)}
+        wanted = sorted(named - set(found))
+    _refuse_circles(found)
+    _check_versions(query, found)
+    return found
+
+
+def _unknown(query: Query, key: str) -> ValidationFailed:
+    asked = list(query.kpis)
+    place = f"/kpis/{asked.index(key)}" if key in asked else "/kpis"
+    return ValidationFailed.at(place, f"There is no KPI {key}.", "kpi_unknown")
+
+
+def _referred(history: KpiHistory) -> set[str]:
+    return {key for version in history.versions for key in references(version.definition.formula)}
+
+
+def _refuse_circles(histories: Mapping[str, KpiHistory]) -> None:
+    """What is stored has none; a definition that is only tried out may."""
+    done: set[str] = set()
+
+    def visit(key: str, above: tuple[str, ...]) -> None:
+        if key in above:
+            message = f"The KPIs refer to each other in a circle: {' → '.join((*above, key))}."
+            raise ValidationFailed.at("/kpis", message, "kpi_circular")
+        if key not in done:
+            for referred in sorted(_referred(histories[key])):
+                visit(referred, (*above, key))
+            done.add(key)
+
+    for key in histories:
+        visit(key, ())
+
+
+def _check_versions(query: Query, found: Mapping[str, KpiHistory]) -> None:
+    for key, number in query.versions.items():
+        if key not in found:
+            raise ValidationFailed.at(f"/versions/{key}", f"The query does not ask for {key}.", "kpi_not_asked")
+        if found[key].versions and found[key].numbered(number) is None:
+            raise ValidationFailed.at(f"/versions/{key}", f"{key} has no version {number}.", "kpi_version_unknown")
+
+
+# -------------------------------------------------------------------------------------------------- when, and of whom
+
+
+def period_of(query: Query, context: Context) -> DayRange:
+    """The days that the query's period means at T. Raises `ValidationFailed`."""
+    try:
+        return parse_period(query.period, context.today, context.cut)
+    except PeriodError as error:
+        raise ValidationFailed.at("/period", str(error), "period_invalid") from None
+
+
+def subjects_of(query: Query, context: Context, period: DayRange) -> dict[Subject, bool]:
+    """The subjects, with each 'members of' opened into its people; and whether each is shown without any event."""
+    opened: dict[Subject, bool] = {}
+    during = Days(period.start, period.end)
+    for place, asked in enumerate(query.subjects):
+        if isinstance(asked, MembersOf):
+            _require(asked.team_id, context.structure.teams, "team", place)
+            people = context.attributor.people_of(asked.team_id, during, whole_person=query.whole_person)
+            opened.update({person: was_there or opened.get(person, False) for person, was_there in people.items()})
+        else:
+            if asked.kind == "team":
+                _require(asked.id, context.structure.teams, "team", place)
+            if asked.kind == "member":
+                _require(asked.id, context.structure.members, "member", place)
+            opened[asked] = True
+    return opened
+
+
+def _require(wanted: UUID | None, known: Mapping[UUID, object], what: str, place: int) -> None:
+    if wanted not in known:
+        raise ValidationFailed.at(f"/subjects/{place}", f"There is no {what} {wanted}.", f"{what}_unknown")
+
+
+# ------------------------------------------------------------------------------------------------------------ money
+
+
+async def load_factors(
+    session: AsyncSession, plan: Plan, asked: str | None
+) -> tuple[list[CurrencyFactors], str | None]:
+    """How the currencies that occur become the query's, on the days that are looked at, and by which set (S26).
+
+    Raises `ValidationFailed` at `/rate_set`.
+    """
+    context = plan.context
+    book = await load_rates(session, context.org_id, asked, context.known_at)
+    has_default = asked is None and bool(book.held)
+    return await _factors(session, plan, book), asked or (DEFAULT_SET if has_default else None)
+
+
+async def _factors(session: AsyncSession, plan: Plan, book: RateBook) -> list[CurrencyFactors]:
+    context = plan.context
+    valued = [measure for measure in plan.measures if _reads_money(measure, plan.query.where)]
+    if not valued or not plan.windows or not book.currencies:
+        return []
+    last = max(*(days.end for days in plan.windows), context.today + 2 * _DAY)
+    # What relates events looks at all of them, whenever they happened.
+    is_bounded = all(isinstance(measure, EventMeasure) for measure in valued)
+    first = min(days.start for days in plan.windows) if is_bounded else date.min
+    found = []
+    for currency in await _currencies(session, context.org_id, valued, context.currency):
+        spans = book.spans(currency, context.currency, first, last, context.home_currency)
+        if spans:
+            factors = [(span.first_day, span.next_day, span.multiply, span.divide) for span in spans]
+            found.append(CurrencyFactors(currency, factors))
+    return found
+
+
+def _reads_money(measure: Measure, on_top: Node | None) -> bool:
+    if getattr(measure, "value", None) == _AMOUNT:
+        return True
+    conditions = [on_top, *_conditions(measure)]
+    return any(node == _AMOUNT for condition in conditions if condition is not None for node in walk(condition))
+
+
+def _conditions(measure: Measure) -> list[Node | None]:
+    match measure:
+        case EventMeasure():
+            return [measure.where]
+        case ElapsedMeasure() | OpenMeasure():
+            return [measure.start.where, measure.end.where]
+        case FunnelMeasure():
+            return [step.where for step in measure.steps]
+        case TouchesMeasure():
+            until = [measure.until.where] if measure.until else []
+            return [measure.anchor.where, measure.touches.where, *until]
+        case CadenceMeasure():
+            return [measure.anchor.where, *(step.selection.where for step in measure.steps)]
+
+
+async def _currencies(session: AsyncSession, org_id: OrganizationId, valued: Sequence[Measure], to: str) -> list[str]:
+    types = sorted({kind for measure in valued for look in looks(measure) for kind in look.events})
+    found = select(Event.currency).where(
+        Event.org_id == org_id, Event.type.in_(types), Event.currency.is_not(None), Event.currency != to
+    )
+    return sorted(currency for currency in (await session.execute(found.distinct())).scalars() if currency)
+
+
+# ----------------------------------------------------------------------------------------------------- working time
+
+
+def on_working_hours(plan: Plan) -> list[ElapsedMeasure]:
+    """The measures that count only working time (S16)."""
+    return [each for each in plan.measures if isinstance(each, ElapsedMeasure) and each.clock == "working_hours"]
+
+
+async def load_clock(session: AsyncSession, plan: Plan, staff: Staff) -> WorkingClock:
+    """Everybody's working intervals, from the first event that could begin a pair until T (S16)."""
+    context = plan.context
+    types = sorted({kind for measure in on_working_hours(plan) for kind in measure.start.events})
+    first: datetime | None = (
+        await session.execute(
+            select(func.min(Event.occurred_at)).where(Event.org_id == context.org_id, Event.type.in_(types))
+        )
+    ).scalar_one()
+    calendars = [staff.calendars.default]
+    spans: list[tuple[UUID, date, date, int]] = []
+    for mapping in context.structure.mappings:
+        for terms in staff.terms.get(mapping.member_id, ()):
+            calendar = staff.calendars.of(terms.calendar_id)
+            if calendar is calendars[0]:
+                continue
+            if not any(calendar is known for known in calendars):
+                calendars.append(calendar)
+            number = next(n for n, known in enumerate(calendars) if known is calendar)
+            mapped, held = days_between(mapping.start, mapping.end), days_between(terms.start, terms.end)
+            spans += [(mapping.identity_id, *days, number) for days in intersect([mapped], [held])]
+    return WorkingClock([_intervals(calendar, first, context.at) for calendar in calendars], spans)
+
+
+def _intervals(calendar: WorkCalendar, first: datetime | None, at: datetime) -> list[Instants]:
+    """The calendar's working intervals between two instants."""
+    if first is None or first > at:
+        return []
+    days = local_day(first, calendar.zone) - _DAY, local_day(at, calendar.zone) + _DAY
+    return [(start, min(end, at)) for start, end in calendar.intervals_between(*days) if start < at]

@@ -1,0 +1,43 @@
+"""Figures straight from the ledger: what each measure asks of the database."""
+
+from app.kpis.measures.bound import bound_table
+from app.kpis.measures.frame import Frame, statement
+from app.kpis.measures.kinds import beginning_of, is_covered, may_share_events, share_of
+from app.kpis.measures.scope import (
+    ENTERS,
+    LEFT_OUT,
+    NO_GROUP,
+    OPEN,
+    PENDING,
+    REST,
+    STATES,
+    Audience,
+    CurrencyFactors,
+    Grouping,
+    Row,
+    Scope,
+    WorkingClock,
+)
+
+__all__ = [
+    "ENTERS",
+    "LEFT_OUT",
+    "NO_GROUP",
+    "OPEN",
+    "PENDING",
+    "REST",
+    "STATES",
+    "Audience",
+    "CurrencyFactors",
+    "Frame",
+    "Grouping",
+    "Row",
+    "Scope",
+    "WorkingClock",
+    "beginning_of",
+    "bound_table",
+    "is_covered",
+    "may_share_events",
+    "share_of",
+    "statement",
+]

@@ -1,0 +1,237 @@
+"""From entries to figures: what the database contributes to each aggregate, for each subject, group and window.
+
+Entries are added up by day first, and days by window: where windows overlap, a day is read for each of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Date,
+    Integer,
+    Numeric,
+    Select,
+    Subquery,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, array
+
+from app.kpis.definition import (
+    Aggregate,
+    CadenceMeasure,
+    Measure,
+)
+from app.kpis.measures.kinds import has_own_day, share_of
+from app.kpis.measures.scope import ENTERS, STATES
+from app.kpis.measures.windows import Windows
+
+COUNTED = (*STATES, "young")
+_NOTHING = cast(null(), Numeric())
+_NO_DAY = cast(null(), Date())
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a day's entries, and how those of several days make the window's."""
+
+    of_day: ColumnElement[Any]
+    merge: Callable[[ColumnElement[Any]], ColumnElement[Any]] = func.sum
+
+
+def measured(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
+    """The aggregate's numbers for each subject, group and window, and how many events became what."""
+    match measure.aggregate:
+        case Aggregate.MEDIAN | Aggregate.PERCENTILE:
+            return _ordered(windows, number, measure, entries)
+        case Aggregate.COUNT_DISTINCT:
+            daily = union_all(_by_day(entries, [Number(_NOTHING)]), _newcomers(entries)).subquery("daily")
+            return _by_window(windows, measure, daily, ("measure", number), [Number(_NOTHING, _sum_or_zero)])
+        case Aggregate.COVERED:
+            return _pieces(windows, number, measure, entries)
+    numbers = _numbers(measure, entries)
+    return _by_window(windows, measure, _by_day(entries, numbers).subquery("daily"), ("measure", number), numbers)
+
+
+def counted(windows: Windows, number: int, parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
+    """Distinct events of several measures, by what became of them (S25)."""
+    if all(has_own_day(measure) for measure, _ in parts):
+        once = _once([select(*_seen(entries), entries.c.day.label("at")) for _, entries in parts])
+        by_day = select(*_day(once, once.c.at), *_counts(once, lambda name: once.c[name]))
+        daily = by_day.group_by(once.c.subject, once.c.group, once.c.at).subquery("daily")
+        return _by_window(windows, None, daily, ("group", number), [])
+    placed = []
+    for measure, entries in parts:
+        rows = select(entries, _NO_DAY.label("after")).subquery("placed")
+        held = windows.holding(measure, rows)
+        placed.append(select(*_seen(rows), held.c.number.label("at")).select_from(rows.join(held, literal(True))))
+    once = _once(placed)
+    return select(*cell_columns(("group", number), once, once.c.at, []), *_counts(once, lambda name: once.c[name])).group_by(
+        once.c.subject, once.c.group, once.c.at
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- days
+
+
+def _numbers(measure: Measure, entries: CTE) -> list[Number]:
+    """What is added up, over the entries that enter (S9, S11)."""
+    value, weight, enters = entries.c.value, entries.c.weight, entries.c.state == ENTERS
+    total, count = func.sum(weight * value).filter(enters), func.sum(weight).filter(enters)
+    match measure:
+        case CadenceMeasure():
+            return [
+                Number(func.sum(value).filter(enters)),
+                Number(func.count().filter(enters) * literal(len(measure.steps), BigInteger())),
+            ]
+    match measure.aggregate:
+        case Aggregate.COUNT:
+            return [Number(count)]
+        case Aggregate.SUM:
+            return [Number(total)]
+        case Aggregate.AVG:
+            return [Number(total), Number(count)]
+        case Aggregate.MIN:
+            return [Number(func.min(value).filter(enters), func.min)]
+        case Aggregate.MAX:
+            return [Number(func.max(value).filter(enters), func.max)]
+        case Aggregate.FIRST | Aggregate.LAST:
+            chosen = func.min if measure.aggregate is Aggregate.FIRST else func.max
+            placed = array([cast(entries.c.place, Numeric()), value])
+            return [Number(chosen(placed).filter(enters), lambda each: type_coerce(chosen(each), ARRAY(Numeric()))[2])]
+        case Aggregate.SHARE_WITHIN | Aggregate.CONVERSION | Aggregate.SHARE_AT_LEAST:
+            return [Number(func.sum(value).filter(enters)), Number(func.count().filter(enters))]
+    raise TypeError(f"not added up by days: {measure.aggregate}")
+
+
+def _by_day(entries: CTE, numbers: Sequence[Number]) -> Select[Any]:
+    """A row for each subject, group and day (of open things: run of days)."""
+    return select(
+        *_day(entries, entries.c.day, until_day=entries.c.until_day),
+        *_states(entries),
+        *[each.of_day.label(f"number_{place}") for place, each in enumerate(numbers)],
+    ).group_by(entries.c.subject, entries.c.group, entries.c.day, entries.c.until_day)
+
+
+def _newcomers(entries: CTE) -> Select[Any]:
+    """How many things each day has that were last there on which day: they are new to windows that begin later.
+
+    So a window's distinct things are the sum of its newcomers, without comparing the things again for each window.
+    """
+    whose = (entries.c.subject, entries.c.group, entries.c.thing)
+    there = select(*whose, entries.c.day).where(entries.c.state == ENTERS).distinct().subquery("there")
+    before = func.lag(there.c.day).over(
+        partition_by=(there.c.subject, there.c.group, there.c.thing), order_by=there.c.day
+    )
+    seen = select(there.c.subject, there.c.group, there.c.day, before.label("after")).subquery("seen")
+    return select(
+        *_day(seen, seen.c.day, after=seen.c.after),
+        *[cast(literal(0), Integer()).label(name) for name in COUNTED],
+        cast(func.count(), Numeric()).label("number_0"),
+    ).group_by(seen.c.subject, seen.c.group, seen.c.day, seen.c.after)
+
+
+def _day(
+    rows: Any, day: ColumnElement[Any], *, until_day: ColumnElement[Any] = _NO_DAY, after: ColumnElement[Any] = _NO_DAY
+) -> list[ColumnElement[Any]]:
+    return [rows.c.subject, rows.c.group, day.label("day"), until_day.label("until_day"), after.label("after")]
+
+
+def _states(rows: Any) -> list[ColumnElement[Any]]:
+    return _counts(rows, lambda name: rows.c.young if name == "young" else rows.c.state == name)
+
+
+def _counts(rows: Any, is_so: Callable[[str], ColumnElement[bool]]) -> list[ColumnElement[Any]]:
+    """How many rows became what; as small numbers, which are added up three times as fast."""
+    return [cast(func.count().filter(is_so(name)), Integer()).label(name) for name in COUNTED]
+
+
+def _seen(rows: Any) -> list[ColumnElement[Any]]:
+    return [rows.c.subject, rows.c.group, rows.c.row_id, rows.c.state, rows.c.young]
+
+
+def _once(parts: Sequence[Select[Any]]) -> Subquery:
+    """Each event once for each place (a day or a window), with all that became of it there."""
+    rows = union_all(*parts).subquery("together")
+    place = (rows.c.subject, rows.c.group, rows.c.row_id, rows.c.at)
+    became = [func.bool_or(rows.c.state == state).label(state) for state in STATES]
+    return select(*place, *became, func.bool_or(rows.c.young).label("young")).group_by(*place).subquery("once")
+
+
+# -------------------------------------------------------------------------------------------------------- windows
+
+
+def _by_window(
+    windows: Windows, measure: Measure | None, daily: Subquery, head: tuple[str, int], numbers: Sequence[Number]
+) -> Select[Any]:
+    held = windows.holding(measure, daily)
+    merged = [each.merge(daily.c[f"number_{place}"]) for place, each in enumerate(numbers)]
+    counts = [func.sum(daily.c[name]).label(name) for name in COUNTED]
+    return (
+        select(*cell_columns(head, daily, held.c.number, merged), *counts)
+        .select_from(daily.join(held, literal(True)))
+        .group_by(daily.c.subject, daily.c.group, held.c.number)
+    )
+
+
+def _ordered(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
+    """The values around a percentile, and how many there are (S11)."""
+    rows = select(entries, _NO_DAY.label("after")).subquery("in_order")
+    held = windows.holding(measure, rows)
+    enters = rows.c.state == ENTERS
+    count = func.count().filter(enters)
+    in_order = func.array_agg(aggregate_order_by(rows.c.value, rows.c.value), type_=ARRAY(Numeric())).filter(enters)
+    ordered = type_coerce(in_order, ARRAY(Numeric()))
+    below = cast(func.floor((count - 1) * share_of(measure)), Integer())
+    numbers = [ordered[below + 1], ordered[below + 2], count]
+    return (
+        select(*cell_columns(("measure", number), rows, held.c.number, numbers), *_states(rows))
+        .select_from(rows.join(held, literal(True)))
+        .group_by(rows.c.subject, rows.c.group, held.c.number)
+    )
+
+
+def _pieces(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
+    """Pieces of events added up, and how many events they are of."""
+    rows = select(entries, _NO_DAY.label("after")).subquery("pieces_of")
+    held = windows.holding(measure, rows)
+    events = func.count(rows.c.row_id.distinct())
+    counts = [events.filter(rows.c.young if name == "young" else rows.c.state == name) for name in COUNTED]
+    total = func.sum(rows.c.value * rows.c.weight).filter(rows.c.state == ENTERS)
+    return (
+        select(
+            *cell_columns(("measure", number), rows, held.c.number, [total]),
+            *[count.label(name) for count, name in zip(counts, COUNTED, strict=True)],
+        )
+        .select_from(rows.join(held, literal(True)))
+        .group_by(rows.c.subject, rows.c.group, held.c.number)
+    )
+
+
+def cell_columns(
+    head: tuple[str, int], rows: Any, window: ColumnElement[Any], numbers: Sequence[ColumnElement[Any]]
+) -> list[ColumnElement[Any]]:
+    """The columns of a `Row` before its counts."""
+    kind, number = head
+    filled = [*numbers, *[null()] * (3 - len(numbers))]
+    return [
+        literal(kind).label("kind"),
+        literal(number).label("number"),
+        rows.c.subject.label("subject"),
+        window.label("window"),
+        rows.c.group.label("group"),
+        *[cast(value, Numeric()).label(name) for value, name in zip(filled, "abc", strict=True)],
+    ]
+
+
+def _sum_or_zero(numbers: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(numbers), 0)

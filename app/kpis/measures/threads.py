@@ -1,0 +1,102 @@
+"""Threads: what happened to each thing, in the order of S11, found in one pass over the ledger.
+
+A measure that relates several selections of events sees each event once, with a flag for each selection that it
+belongs to. The rest is window functions over the events of a thing: joins would compare all of them with each other,
+and of all things wherever the planner has no statistics yet.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, func, or_, select
+from sqlalchemy import Text as SqlText
+
+from app.kpis.definition import EventSelection
+from app.kpis.expressions.syntax import Name
+from app.kpis.measures.facts import CREDITED, Columns
+from app.kpis.measures.ledger import ORDER, Ledger
+
+
+def events_of_things(
+    ledger: Ledger, match: str, selections: Sequence[EventSelection], value: Name | None = None
+) -> Subquery:
+    """A row for each event, with its `place` among its thing's, and `is_0`, `is_1` … for the selections.
+
+    With `value` also that of the event and whether there is any: `value` and `has_value`.
+    """
+    types = sorted({kind for selection in selections for kind in selection.events})
+    view, filters = ledger.view(types, ledger.scope.where, *[selection.where for selection in selections])
+    thing = filters.about(match)
+    flags = [
+        and_(view.c.type.in_(each.events), *[filters.condition(where) for where in (each.where,) if where is not None])
+        for each in selections
+    ]
+    valued = [filters.number(value).label("value"), filters.presence(value).label("has_value")] if value else []
+    return (
+        select(
+            *[view.c[name] for name in (*CREDITED, "type", "occurred_at")],
+            thing.label("thing"),
+            ledger.group(filters).label("group"),
+            ledger.is_selected(filters).label("is_selected"),
+            *[flag.label(f"is_{number}") for number, flag in enumerate(flags)],
+            *valued,
+            func.row_number().over(partition_by=thing, order_by=[view.c[name] for name in ORDER]).label("place"),
+        )
+        .where(thing.is_not(None), or_(*flags))
+        .subquery("thread")
+    )
+
+
+def over_thing(rows: Subquery, aggregate: Any, condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    """An aggregate over those events of the row's thing that meet a condition."""
+    found: ColumnElement[Any] = aggregate.filter(condition).over(partition_by=rows.c.thing)
+    return found
+
+
+def first_of(rows: Subquery, name: str, condition: ColumnElement[bool]) -> list[ColumnElement[Any]]:
+    """The place and the instant of the thing's first such event, as `<name>_place` and `<name>_at`."""
+    return [
+        over_thing(rows, func.min(rows.c.place), condition).label(f"{name}_place"),
+        over_thing(rows, func.min(rows.c.occurred_at), condition).label(f"{name}_at"),
+    ]
+
+
+def with_beginning(rows: Subquery) -> Subquery:
+    """The events with the first of the thing's first selection: `begin_place` and `begin_at`."""
+    return select(rows, *first_of(rows, "begin", rows.c.is_0)).subquery("begun")
+
+
+def follows(rows: Subquery, name: str, before: EventSelection) -> ColumnElement[bool]:
+    """Whether a row comes after the event at `<name>_place`, which is one of `before` (S14).
+
+    Later, or at the same instant; among the types of `before` in the order of S11, so that no event follows itself.
+    """
+    return case(
+        (rows.c.type.in_(before.events), rows.c.place > rows.c[f"{name}_place"]),
+        else_=rows.c.occurred_at >= rows.c[f"{name}_at"],
+    )
+
+
+def row_at(rows: Subquery, place: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The row, as text, of the thing's event at a place."""
+    return over_thing(rows, func.min(cast(rows.c.row_id, SqlText())), rows.c.place == place)
+
+
+def rows_where(rows: Subquery, condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The rows of the thing's events that meet a condition, as JSON, in the order of S11."""
+    found = func.jsonb_agg(rows.c.row_id).filter(condition)
+    in_order = found.over(partition_by=rows.c.thing, order_by=rows.c.place, rows=(None, None))
+    return func.coalesce(in_order, func.jsonb_build_array())
+
+
+def of_beginnings(ledger: Ledger, rows: Subquery, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """These columns of the events that begin threads, where the query's days and filter have them."""
+    days = ledger.days
+    return select(*columns).where(
+        rows.c.place == rows.c.begin_place, rows.c.is_selected, rows.c.day >= days.start, rows.c.day < days.end
+    )
+
+
+def own(rows: Subquery) -> Columns:
+    """What a fact is told of its own event."""
+    return {name: rows.c[name] for name in (*CREDITED, "group")}

@@ -1,0 +1,136 @@
+"""How many events several reads of measures have together, each once, by what became of them (S25).
+
+Adding the rows of the reads would count an event twice that is in two of them. So the cells that read them are put in
+a line, in which the days of each read only move forward: an event is then in a run of neighbors for each read, and in
+their union for all. The cell where a run begins has one event more than the one before it, and the cell after its end
+one less; adding these changes up counts all cells at once, however many of them hold an event.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, INT4RANGE, array
+
+from app.kpis.attribution import Days
+from app.kpis.definition import Measure
+from app.kpis.measures.aggregates import COUNTED, cell_columns
+from app.kpis.measures.bound import bound_array
+from app.kpis.measures.windows import Chain
+
+Union = Sequence[tuple[int, Days]]
+"""Measures, by number, each over a run of days; in order."""
+
+
+def united(unions: Sequence[Union], parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
+    """A row for each union, subject and group that has any event; `parts` are all measures, by number."""
+    lines = _lines(unions)
+    placed = [
+        select(*[entries.c[name] for name in ("subject", "group", "row_id", "state", "young")], runs.label("runs"))
+        for number, (measure, entries) in enumerate(parts)
+        if (runs := _runs(unions, lines, number, measure, entries)) is not None
+    ]
+    held = _held(_changes(_merged(placed)))
+    alike = func.generate_series(held.c.position, held.c.following - 1)
+    each = alike.table_valued(column("position", Integer()), name="alike").render_derived().lateral()
+    numbers = bound_array([number for line in lines for number in line], Integer())
+    return (
+        select(
+            *cell_columns(("union", 0), held, numbers[each.c.position + 1], []),
+            *[cast(held.c[name], Integer()).label(name) for name in COUNTED],
+        )
+        .select_from(held.join(each, literal(True)))
+        .where(held.c.events > 0)
+    )
+
+
+def _lines(unions: Sequence[Union]) -> list[list[int]]:
+    """The unions, by number, in lines of the same measures, over days whose starts and ends only grow."""
+    lines: list[list[int]] = []
+    for number in sorted(range(len(unions)), key=lambda each: unions[each]):
+        line = next((line for line in lines if _may_follow(unions[line[-1]], unions[number])), None)
+        if line is None:
+            lines.append([number])
+        else:
+            line.append(number)
+    return lines
+
+
+def _may_follow(one: Union, other: Union) -> bool:
+    return [number for number, _ in one] == [number for number, _ in other] and all(
+        days.start <= later.start and days.end <= later.end for (_, days), (_, later) in zip(one, other, strict=True)
+    )
+
+
+def _runs(
+    unions: Sequence[Union], lines: Sequence[Sequence[int]], number: int, measure: Measure, entries: CTE
+) -> ColumnElement[Any] | None:
+    """The positions at which a measure's entry is read, one line's after the other's; None: nowhere."""
+    runs, first = [], 0
+    for line in lines:
+        for place, (read, _) in enumerate(unions[line[0]]):
+            if read == number:
+                chain = Chain([unions[each][place][1] for each in line])
+                before, through = chain.holding(measure, entries)
+                runs.append(func.int4range(first + before, first + through))
+        first += len(line)
+    return func.int4multirange(*runs, type_=INT4MULTIRANGE()) if runs else None
+
+
+def _merged(placed: Sequence[Select[Any]]) -> Subquery:
+    """How many events are in the same run of neighbors, by what became of them."""
+    rows = union_all(*placed).subquery("placed")
+    whose = (rows.c.subject, rows.c.group)
+    runs = func.range_agg(rows.c.runs, type_=INT4MULTIRANGE()).label("runs")
+    became = (
+        select(*whose, rows.c.state.label("became"), runs).group_by(*whose, rows.c.row_id, rows.c.state),
+        select(*whose, literal("young"), runs).where(rows.c.young).group_by(*whose, rows.c.row_id),
+    )
+    once = union_all(*became).subquery("once")
+    each = func.unnest(once.c.runs).table_valued(column("run", INT4RANGE()), name="each").render_derived().lateral()
+    merged = (once.c.subject, once.c.group, once.c.became, each.c.run)
+    return (
+        select(*merged, func.count().label("events"))
+        .select_from(once.join(each, literal(True)))
+        .group_by(*merged)
+        .subquery("merged")
+    )
+
+
+def _changes(merged: Subquery) -> Subquery:
+    """How many events more or less than the cell before each cell has that begins a run or comes after one."""
+    edges = (
+        func.unnest(array([func.lower(merged.c.run), func.upper(merged.c.run)]), array([1, -1]))
+        .table_valued(column("position", Integer()), column("sign", Integer()), name="edges")
+        .render_derived()
+        .lateral()
+    )
+    where = (merged.c.subject, merged.c.group, edges.c.position)
+    change = func.sum(merged.c.events * edges.c.sign)
+    by_state = [func.coalesce(change.filter(merged.c.became == name), 0).label(name) for name in COUNTED]
+    return (
+        select(*where, change.label("events"), *by_state)
+        .select_from(merged.join(edges, literal(True)))
+        .group_by(*where)
+        .subquery("changes")
+    )
+
+
+def _held(changes: Subquery) -> Subquery:
+    """How many events the cells have from each position on, until before the following one."""
+    over = {"partition_by": (changes.c.subject, changes.c.group), "order_by": changes.c.position}
+    counts = [func.sum(changes.c[name]).over(**over).label(name) for name in ("events", *COUNTED)]
+    following = func.lead(changes.c.position).over(**over).label("following")
+    return select(changes.c.subject, changes.c.group, changes.c.position, following, *counts).subquery("held")
