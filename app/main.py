@@ -11,16 +11,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import openapi
+from app.accounts.keyuse import KeyUse
 from app.accounts.models import ApiKeyDirectory
 from app.api import routers
 from app.core import handlers
+from app.core.budget import QueryBudget
 from app.core.db import Database, make_engine
 from app.core.directory import Directory
 from app.core.problems import NotFound, Problem
 from app.core.settings import Settings
 from app.core.telemetry import RequestContext
 from app.integrations.models import SourceDirectory
-from app.results.budget import QueryBudget
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -33,7 +34,9 @@ def create_app(settings: Settings) -> FastAPI:
         ttl = settings.directory_ttl_seconds
         app.state.directory = Directory(database, ttl, ApiKeyDirectory.key_id, ApiKeyDirectory.org_id)
         app.state.source_directory = Directory(database, ttl, SourceDirectory.source_id, SourceDirectory.org_id)
+        app.state.key_use = KeyUse(database.aside)
         yield
+        await app.state.key_use.finish()
         await database.close()
 
     app = FastAPIOffline(lifespan=lifespan, **openapi.METADATA)

@@ -110,6 +110,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         _watch(app.state.database)
+        _watch(app.state.database.aside)
         yield app
 
 

@@ -1,6 +1,6 @@
 """Organizations, their settings, API keys, and the directory that finds a key's organization."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
@@ -67,6 +67,7 @@ class ApiKey(Identified, Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     version: Mapped[int]
+    last_used_on: Mapped[date | None] = mapped_column(sort_order=1)
 
 
 class ApiKeyDirectory(Base):

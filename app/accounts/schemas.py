@@ -1,6 +1,6 @@
 """Wire shapes of organizations, their clock and API keys."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -120,6 +120,10 @@ class ApiKey(Output):
     created_at: datetime = Field(description="When it was made.")
     expires_at: datetime | None = Field(description="When it stops working.")
     revoked_at: datetime | None = Field(description="When it was revoked.")
+    last_used_on: date | None = Field(
+        description="The last day on which it was used, in UTC by the organization's clock; null: no use is known.",
+        examples=["2026-07-13"],
+    )
 
 
 class ApiKeyCreated(ApiKey):

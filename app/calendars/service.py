@@ -116,7 +116,8 @@ async def update_calendar(
     at = await clock.tick(session, who.org_id)
     old = await get_calendar(session, who.org_id, calendar_id)
     etags.check(if_match, old.version)
-    wanted = change.model_dump(exclude_unset=True)
+    # Whole weekdays, also those that were left out as free.
+    wanted = {name: value for name, value in change.model_dump().items() if name in change.model_fields_set}
     row = _revision(who.org_id, at, {field: getattr(old, field) for field in _CONTENT} | wanted)
     row.id, row.created_at, row.version = old.id, old.created_at, old.version + 1
     old.superseded_at = at

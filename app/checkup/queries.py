@@ -63,7 +63,15 @@ def sources(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
         .lateral("last")
     )
     return (
-        select(Source.id, Source.key, Source.name, Source.system, SourceCounts.counts, last.c.received_at)
+        select(
+            Source.id,
+            Source.key,
+            Source.name,
+            Source.system,
+            Source.created_at,
+            SourceCounts.counts,
+            last.c.received_at,
+        )
         .select_from(Source)
         .join(SourceCounts, and_(SourceCounts.org_id == Source.org_id, SourceCounts.source_id == Source.id))
         .outerjoin(last, true())
@@ -96,10 +104,16 @@ def ways(org_id: OrganizationId, since: datetime, until: datetime) -> Select[*tu
 
 
 def keys(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
-    """Every key: whose it is, what it may do, and until when."""
-    return select(ApiKey.id, ApiKey.role, ApiKey.scopes, ApiKey.member_id, ApiKey.expires_at, ApiKey.revoked_at).where(
-        ApiKey.org_id == org_id
-    )
+    """Every key: whose it is, what it may do, until when, and when it was last used."""
+    return select(
+        ApiKey.id,
+        ApiKey.role,
+        ApiKey.scopes,
+        ApiKey.member_id,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        ApiKey.last_used_on,
+    ).where(ApiKey.org_id == org_id)
 
 
 def internal_meetings(org_id: OrganizationId, since: datetime, until: datetime) -> Select[*tuple[Any, ...]]:

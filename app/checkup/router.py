@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.accounts.access import Principal, Session, requires
+from app.accounts.access import Principal, Snapshots, requires
 from app.accounts.permissions import Permission
 from app.checkup import schemas, service
+from app.core.budget import QueryBudgetExceeded
+from app.core.problems import problems
 from app.core.routing import TransactionalRoute
 
 router = APIRouter(prefix="/setup-check", route_class=TransactionalRoute, tags=["setup-check"])
@@ -24,13 +26,14 @@ Reader = Annotated[
 ]
 
 
-@router.get("")
+@router.get("", responses=problems(QueryBudgetExceeded))
 async def check_setup(
-    session: Session, who: Reader, query: Annotated[schemas.CheckQuery, Query()]
+    snapshots: Snapshots, who: Reader, query: Annotated[schemas.CheckQuery, Query()]
 ) -> schemas.SetupCheck:
     """Check the set-up.
 
     Looks for the six usual mistakes in the organization's own data, and for what two sources may both have told. Each
     verdict has its figures, what exactly was found, and what to do.
     """
-    return await service.check_setup(session, who.org_id, query.show)
+    async with snapshots.at() as session:
+        return await service.check_setup(session, who.org_id, query.show)

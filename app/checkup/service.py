@@ -83,7 +83,7 @@ class _Look:
             await self._kpis(kpis, Counter(goal.kpi_key for goal in goals if goal.state == "open")),
             right_tools(await self._sources(sources, keys), self.now),
             regular_meetings(meetings, people, self.now),
-            open_communication(meetings, people, self._with_access(keys), self.now),
+            open_communication(meetings, people, self._looks(keys), self.now),
             await self._duplicates(sources, mapped),
         ]
 
@@ -128,6 +128,7 @@ class _Look:
                 id=str(source.id),
                 name=source.name,
                 is_crm=source.system not in {"api", _OWN},
+                connected_at=source.created_at,
                 events=dict(came[source.id]),
                 last_heard=max((at for at in (source.received_at, last.get(source.id)) if at), default=None),
             )
@@ -146,15 +147,19 @@ class _Look:
             for held_at, kind, identity_id in rows
         ]
 
-    def _with_access(self, keys: Sequence[Any]) -> frozenset[UUID]:
-        return frozenset(
+    def _looks(self, keys: Sequence[Any]) -> dict[UUID, date | None]:
+        """The members with a valid key that shows figures, and when they last used any such key, a revoked one too."""
+        showing = [key for key in keys if key.member_id is not None and "results:read" in key.scopes]
+        valid = {
             key.member_id
-            for key in keys
-            if key.member_id is not None
-            and key.revoked_at is None
-            and (key.expires_at is None or key.expires_at > self.now)
-            and "results:read" in key.scopes
-        )
+            for key in showing
+            if key.revoked_at is None and (key.expires_at is None or key.expires_at > self.now)
+        }
+        used: dict[UUID, date] = {}
+        for key in showing:
+            if key.last_used_on is not None:
+                used[key.member_id] = max(key.last_used_on, used.get(key.member_id, key.last_used_on))
+        return {member: used.get(member) for member in valid}
 
     async def _duplicates(self, sources: Sequence[Any], mapped: Mapped) -> Check:
         counting = {source.id: source for source in sources if source.system != _OWN}

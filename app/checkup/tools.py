@@ -15,19 +15,24 @@ MOSTLY = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedSource:
-    """A source: how many of the recent events came from it in which way, and when it was last heard of."""
+    """A source: since when it is connected, how many recent events came from it in which way, when the last came."""
 
     id: str
     name: str
     is_crm: bool
+    connected_at: datetime
     events: dict[Way, int]
     last_heard: datetime | None
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether nothing has come for long, though it was connected long enough ago to have spoken."""
+        return now - max(self.connected_at, self.last_heard or self.connected_at) > SILENT_AFTER
 
 
 def right_tools(sources: Sequence[UsedSource], now: datetime) -> Check:
     """The wrong tools for reports: no CRM connected, sources that fell silent, data typed by hand."""
     crms = [source for source in sources if source.is_crm]
-    silent = [one for one in crms if one.last_heard is None or now - one.last_heard > SILENT_AFTER]
+    silent = [one for one in crms if one.is_silent(now)]
     ways: dict[Way, int] = {
         way: sum(one.events.get(way, 0) for one in sources) for way in ("crm", "program", "by_hand")
     }
@@ -39,7 +44,7 @@ def right_tools(sources: Sequence[UsedSource], now: datetime) -> Check:
         check="right_tools",
         mistake="The wrong tools for reports",
         verdict=verdict,
-        sentence=" ".join(wrong) or f"{number(len(crms), 'CRM')} connected, and data come by themselves.",
+        sentence=" ".join(wrong) or _well(crms),
         figures={
             "crms_connected": len(crms),
             "crms_silent": len(silent),
@@ -69,6 +74,13 @@ def _wrong(
             f"{ways['by_hand']} of the {total} recent events were posted with people's keys, by hand or imported."
         )
     return wrong
+
+
+def _well(crms: Sequence[UsedSource]) -> str:
+    connected = f"{number(len(crms), 'CRM')} connected"
+    if waiting := sum(one.last_heard is None for one in crms):
+        return f"{connected}, {waiting} of them so recently that nothing has come yet."
+    return f"{connected}, and data come by themselves."
 
 
 def _silence(source: UsedSource) -> Finding:

@@ -1,6 +1,7 @@
 """Wire shapes that every domain shares."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
@@ -17,7 +18,9 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 Item = TypeVar("Item")
 
@@ -26,6 +29,14 @@ class Input(BaseModel):
     """What a client sends: an unknown field is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_an_object(cls, value: Any) -> Any:
+        # FastAPI validates from attributes: a number with a fraction, which has some, would pass for an object.
+        if not isinstance(value, Mapping | BaseModel):
+            raise PydanticCustomError("model_type", "Input should be an object")
+        return value
 
 
 class Output(BaseModel):

@@ -1,55 +1,73 @@
 """Snapshots for answers: one instant of the ledger that later writes cannot change."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import clock
+from app.core.budget import QueryBudget, Spending
 from app.core.db import Database, OrganizationId
 from app.core.problems import Problem
 
 
 class AsOfInTheFuture(Problem):
-    """`as_of` lies after the organization's present: nobody knows yet what will be recorded until then."""
+    """`as_of` or `known_at` lies after the organization's present: what will be recorded until then nobody knows."""
 
     status, code, title = 422, "as-of-in-the-future", "as_of in the future"
 
 
 @asynccontextmanager
 async def snapshot(
-    database: Database, org_id: OrganizationId, as_of: datetime | None = None
+    database: Database, org_id: OrganizationId, *instants: datetime | None
 ) -> AsyncIterator[AsyncSession]:
-    """A read-only session; an `as_of` after the last recorded instant is settled first, so that it stays true (S5).
+    """A read-only session; instants after the last recorded one are settled first, so that answers stay true (S5).
 
     Raises `AsOfInTheFuture`.
     """
-    if as_of is not None:
-        await _settle(database.aside, org_id, as_of)
+    named = [instant for instant in instants if instant is not None]
+    if named:
+        await _settle(database.aside, org_id, max(named))
     async with database.aside.read(org_id) as session:
         yield session
 
 
-async def _settle(database: Database, org_id: OrganizationId, as_of: datetime) -> None:
+async def _settle(database: Database, org_id: OrganizationId, instant: datetime) -> None:
     async with database.write(org_id) as session:
         last = await clock.last_recorded(session, org_id)
-        if as_of <= last:
+        if instant <= last:
             return
         now = await clock.now(session, org_id)
-        if as_of > now:
-            raise AsOfInTheFuture(f"as_of {as_of.isoformat()} is later than now, {now.isoformat()}.")
-        await clock.advance_to(session, org_id, as_of)
+        if instant > now:
+            raise AsOfInTheFuture(f"{instant.isoformat()} is later than now, {now.isoformat()}.")
+        await clock.advance_to(session, org_id, instant)
 
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Opens snapshots of one organization."""
+    """Opens snapshots of one organization, whose budget pays for what is computed in them."""
 
     database: Database
     org_id: OrganizationId
+    budget: QueryBudget
 
-    def at(self, as_of: datetime | None = None) -> AbstractAsyncContextManager[AsyncSession]:
-        """A snapshot for an answer as of an instant; None: of now."""
-        return snapshot(self.database, self.org_id, as_of)
+    @asynccontextmanager
+    async def at(self, *instants: datetime | None) -> AsyncIterator[AsyncSession]:
+        """A snapshot for an answer that names these instants, its `as_of` and `known_at`; None: of now.
+
+        The organization pays for the time it is open. Raises `QueryBudgetExceeded`.
+        """
+        async with self.by_part(*instants) as (session, spending):
+            with spending.computing():
+                yield session
+
+    @asynccontextmanager
+    async def by_part(self, *instants: datetime | None) -> AsyncIterator[tuple[AsyncSession, Spending]]:
+        """As `at`, for an answer that is sent while it is computed: it pays for its parts, not for a slow reader."""
+        async with (
+            self.budget.admitted(self.org_id) as spending,
+            snapshot(self.database, self.org_id, *instants) as session,
+        ):
+            yield session, spending

@@ -1,5 +1,7 @@
 """The types of events that everybody has (`design.md` section 3); organizations add their own."""
 
+SCORE = "score.given"
+
 CATALOGUE: dict[str, str] = {
     "call.made": "A call to somebody, connected or not. Properties: connected, outcome, automated.",
     "call.received": "A call from somebody. Properties: connected, outcome.",
@@ -22,7 +24,7 @@ CATALOGUE: dict[str, str] = {
     "member.left": "A member left; written by Paceline itself.",
     "quote.accepted": "An offer was accepted.",
     "quote.sent": "An offer was sent.",
-    "score.given": "A person gave a score: the facts of qualitative KPIs.",
+    SCORE: "A person gave a score: the facts of qualitative KPIs.",
     "time.logged": "Working time was noted, in duration_seconds.",
     "training.attended": "A training was attended.",
 }

@@ -20,12 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.access import Principal
 from app.core.db import OrganizationId
 from app.core.pagination import Key, paginate
 from app.core.problems import NotFound
 from app.events import property_schemas as schemas
 from app.events.catalogue import CATALOGUE
 from app.events.models import Event, EventType
+from app.events.queries import visible_to
 
 MOST_RECENT = 10_000
 
@@ -43,11 +45,11 @@ class PropertyNotFound(NotFound):
 
 
 async def list_properties(
-    session: AsyncSession, org_id: OrganizationId, event_type: str, query: schemas.PropertiesQuery
+    session: AsyncSession, who: Principal, event_type: str, query: schemas.PropertiesQuery
 ) -> schemas.EventPropertyPage:
     """The properties of the newest events of a type, the most frequent first. Raises `EventTypeNotFound`."""
-    await _require_type(session, org_id, event_type)
-    counted = keys_of(org_id, [event_type]).subquery("counted")
+    await _require_type(session, who.org_id, event_type)
+    counted = keys_of(who, [event_type]).subquery("counted")
     wanted = starting(select(counted), counted.c.key, query.q)
     rows, following = await paginate(
         session, wanted, [Key(counted.c.events, descending=True), Key(counted.c.key)], query
@@ -57,14 +59,14 @@ async def list_properties(
 
 
 async def list_values(
-    session: AsyncSession, org_id: OrganizationId, event_type: str, key: str, query: schemas.PropertiesQuery
+    session: AsyncSession, who: Principal, event_type: str, key: str, query: schemas.PropertiesQuery
 ) -> schemas.PropertyValuePage:
     """The values of a property in the newest events of a type, the most frequent first.
 
     Raises `EventTypeNotFound`, `PropertyNotFound`.
     """
-    await _require_type(session, org_id, event_type)
-    counted = values_of(org_id, [event_type], key).subquery("counted")
+    await _require_type(session, who.org_id, event_type)
+    counted = values_of(who, [event_type], key).subquery("counted")
     wanted = starting(select(counted.c.value, counted.c.events), counted.c.text, query.q)
     order = [Key(counted.c.events, descending=True), Key(counted.c.text), Key(counted.c.type)]
     rows, following = await paginate(session, wanted, order, query)
@@ -74,12 +76,12 @@ async def list_values(
     return schemas.PropertyValuePage(items=items, next_cursor=following)
 
 
-def keys_of(org_id: OrganizationId, event_types: Sequence[str] | None) -> Select[Any, Any, Any]:
+def keys_of(who: Principal, event_types: Sequence[str] | None) -> Select[Any, Any, Any]:
     """Each `key`, in how many of the newest `events` of these types it is, and the `types` of its values.
 
     `event_types` None: of all types.
     """
-    recent = _recent(org_id, event_types)
+    recent = _recent(who, event_types)
     pair = func.jsonb_each(recent.c.properties).table_valued("key", "value", name="pair")
     key: Label[str] = collate(type_coerce(pair.c.key, Text()), "C").label("key")
     kinds = func.array_agg(distinct(func.jsonb_typeof(pair.c.value)), type_=ARRAY(Text()))
@@ -88,9 +90,9 @@ def keys_of(org_id: OrganizationId, event_types: Sequence[str] | None) -> Select
     ).group_by(key)  # fmt: skip
 
 
-def values_of(org_id: OrganizationId, event_types: Sequence[str] | None, key: str) -> Select[Any, Any, Any, Any]:
+def values_of(who: Principal, event_types: Sequence[str] | None, key: str) -> Select[Any, Any, Any, Any]:
     """Each `value` of a property in the newest events of these types, its `text` and `type`, and how many have it."""
-    recent = _recent(org_id, event_types)
+    recent = _recent(who, event_types)
     member = recent.c.properties[key]
     found = (
         select(member.label("value"), collate(member.astext, "C").label("text"))
@@ -103,15 +105,16 @@ def values_of(org_id: OrganizationId, event_types: Sequence[str] | None, key: st
     return select(found.c.value, text, kind, events).group_by(found.c.value)
 
 
-def _recent(org_id: OrganizationId, event_types: Sequence[str] | None) -> Subquery:
-    """The newest events that stand: so many that menus are full, and so few that asking costs little."""
+def _recent(who: Principal, event_types: Sequence[str] | None) -> Subquery:
+    """The newest events that stand and that the caller may see: enough for full menus, and cheap to ask."""
     return (
         select(Event.properties)
         .where(
-            Event.org_id == org_id,
+            Event.org_id == who.org_id,
             Event.superseded_at.is_(None),
             Event.retracted.is_(False),
             *([] if event_types is None else [Event.type.in_(event_types)]),
+            *visible_to(who),
         )
         .order_by(Event.occurred_at.desc())
         .limit(MOST_RECENT)

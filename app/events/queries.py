@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, column, func, or_, select, union, values
+from sqlalchemy import ColumnElement, Select, Text, and_, column, false, func, or_, select, union, values
 
+from app.accounts.access import Principal
 from app.core.db import OrganizationId
-from app.events.catalogue import CATALOGUE
+from app.events.catalogue import CATALOGUE, SCORE
 from app.events.models import CloudEventSource, Event, EventCredit, EventHead, EventType, Source
+from app.teams.models import Identity
 
 
 def currency_of_source(org_id: OrganizationId, source_id: UUID) -> Select[*tuple[Any, ...]]:
@@ -23,18 +25,34 @@ def sources_by_key(org_id: OrganizationId, keys: set[str]) -> Select[*tuple[Any,
     )
 
 
-def events(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
-    """Every event's current revision with its source's key, the retracted ones too."""
-    return revisions(org_id).where(Event.superseded_at.is_(None))
+def events(who: Principal) -> Select[*tuple[Any, ...]]:
+    """The current revision of every event that the caller may see, with its source's key; the retracted ones too."""
+    return revisions(who).where(Event.superseded_at.is_(None))
 
 
-def revisions(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
-    """All revisions of all events with their source's key."""
+def revisions(who: Principal) -> Select[*tuple[Any, ...]]:
+    """All revisions that the caller may see with their source's key."""
     return (
         select(Event, Source.key)
         .join(Source, and_(Source.org_id == Event.org_id, Source.id == Event.source_id))
-        .where(Event.org_id == org_id, Source.org_id == org_id)
+        .where(Event.org_id == who.org_id, Source.org_id == who.org_id, *visible_to(who))
     )
+
+
+def visible_to(who: Principal) -> list[ColumnElement[bool]]:
+    """Of revisions: may the caller see what they say? Of scores a member sees those about or given by themselves.
+
+    Whoever leads or runs the organization, and its programs, see all; a member's key without a member sees no score.
+    """
+    if who.role != "member":
+        return []
+    mine: ColumnElement[bool] = false()
+    if who.member_id is not None:
+        name = str(who.member_id)
+        me = select(Identity.id).where(Identity.org_id == who.org_id, Identity.external_id == name)
+        mine = or_(Event.about["member"].astext == name, Event.actor_id.in_(me))
+    # A retraction of what was never seen has no type.
+    return [or_(Event.type.is_distinct_from(SCORE), func.coalesce(mine, false()))]
 
 
 def concerns(org_id: OrganizationId, identity_id: UUID) -> ColumnElement[bool]:

@@ -39,13 +39,13 @@ class CloudEventSourceNotFound(NotFound):
 _Listed = dict[UUID, list[tuple[str, UUID, Decimal]]]
 
 
-async def list_events(session: AsyncSession, org_id: OrganizationId, query: schemas.EventsQuery) -> schemas.EventPage:
+async def list_events(session: AsyncSession, who: Principal, query: schemas.EventsQuery) -> schemas.EventPage:
     """Events as they stand, by the time at which they happened."""
-    wanted = queries.events(org_id).where(*_filters(org_id, query))
+    wanted = queries.events(who).where(*_filters(who.org_id, query))
     descending = query.sort.startswith("-")
     keys = [Key(Event.occurred_at, descending, is_nullable=True), Key(Event.row_id, descending)]
     rows, following = await paginate(session, wanted, keys, query)
-    return schemas.EventPage(items=await _shown(session, org_id, rows), next_cursor=following)
+    return schemas.EventPage(items=await _shown(session, who.org_id, rows), next_cursor=following)
 
 
 def _filters(org_id: OrganizationId, query: schemas.EventsQuery) -> list[Any]:  # Any: conditions of SQLAlchemy
@@ -70,23 +70,21 @@ def _filters(org_id: OrganizationId, query: schemas.EventsQuery) -> list[Any]:  
     return conditions
 
 
-async def get_event(session: AsyncSession, org_id: OrganizationId, event_id: UUID) -> schemas.Event:
+async def get_event(session: AsyncSession, who: Principal, event_id: UUID) -> schemas.Event:
     """The event as it stands, also when it is retracted."""
-    rows = (await session.execute(queries.events(org_id).where(Event.event_id == event_id))).all()
+    rows = (await session.execute(queries.events(who).where(Event.event_id == event_id))).all()
     if not rows:
         raise EventNotFound(f"No event {event_id}.")
-    return (await _shown(session, org_id, rows))[0]
+    return (await _shown(session, who.org_id, rows))[0]
 
 
-async def list_revisions(
-    session: AsyncSession, org_id: OrganizationId, event_id: UUID, query: PageQuery
-) -> schemas.EventPage:
+async def list_revisions(session: AsyncSession, who: Principal, event_id: UUID, query: PageQuery) -> schemas.EventPage:
     """All revisions of an event, the first one first."""
-    wanted = queries.revisions(org_id).where(Event.event_id == event_id)
+    wanted = queries.revisions(who).where(Event.event_id == event_id)
     rows, following = await paginate(session, wanted, [Key(Event.revision)], query)
     if not rows and query.cursor is None:
         raise EventNotFound(f"No event {event_id}.")
-    return schemas.EventPage(items=await _shown(session, org_id, rows), next_cursor=following)
+    return schemas.EventPage(items=await _shown(session, who.org_id, rows), next_cursor=following)
 
 
 async def _shown(

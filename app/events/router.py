@@ -96,15 +96,16 @@ async def list_events(
 ) -> schemas.EventPage:
     """Search events.
 
-    As they stand now; retracted ones only with `include_retracted`.
+    As they stand now; retracted ones only with `include_retracted`. Keys of the role `member` find of the scores that
+    people gave (`score.given`) those about or given by their own member.
     """
-    return await reading.list_events(session, who.org_id, query)
+    return await reading.list_events(session, who, query)
 
 
 @ledger.get("/events/{event_id}", responses=problems(reading.EventNotFound))
 async def get_event(session: Session, who: Reader, event_id: UUID, response: Response) -> schemas.Event:
     """Read an event as it stands, also when it is retracted."""
-    found = await reading.get_event(session, who.org_id, event_id)
+    found = await reading.get_event(session, who, event_id)
     etags.tag(response, found.revision)
     return found
 
@@ -114,7 +115,7 @@ async def list_event_revisions(
     session: Session, who: Reader, event_id: UUID, query: Annotated[PageQuery, Query()]
 ) -> schemas.EventPage:
     """Read all revisions of an event, with when each was recorded and superseded."""
-    return await reading.list_revisions(session, who.org_id, event_id, query)
+    return await reading.list_revisions(session, who, event_id, query)
 
 
 @ledger.get("/event-types")
@@ -145,7 +146,7 @@ async def list_event_properties(
 
     Those that the newest 10,000 events of the type have, the most frequent first: for menus of filters.
     """
-    return await properties.list_properties(session, who.org_id, event_type, query)
+    return await properties.list_properties(session, who, event_type, query)
 
 
 # A key may hold a slash, hence `:path`.
@@ -164,7 +165,7 @@ async def list_event_property_values(
 
     Those that the newest 10,000 events of the type have, the most frequent first: for menus of filters.
     """
-    return await properties.list_values(session, who.org_id, event_type, property_key, query)
+    return await properties.list_values(session, who, event_type, property_key, query)
 
 
 @ledger.get("/cloud-event-sources")

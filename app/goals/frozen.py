@@ -9,14 +9,14 @@ import rfc8785
 from pydantic import BaseModel, JsonValue
 
 from app.core import clock
-from app.core.snapshots import Snapshots
+from app.core.snapshots import Snapshots, snapshot
 
 Content = dict[str, JsonValue]
 
 
 async def present(snapshots: Snapshots) -> datetime:
     """The instant to freeze figures at: now, or what was recorded last where a clock set by hand stands behind it."""
-    async with snapshots.at() as session:
+    async with snapshot(snapshots.database, snapshots.org_id) as session:
         now = await clock.now(session, snapshots.org_id)
         return max(now, await clock.last_recorded(session, snapshots.org_id))
 

@@ -1,14 +1,9 @@
 """How a goal stands: attainment, the share expected by now, pace and verdict (S30–S32, S34)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Literal
-
-from app.calendars.periods import DayRange
-from app.calendars.working import WorkCalendar
 
 Direction = Literal["increase", "decrease", "maintain"]
 PaceVerdict = Literal["too_early", "behind", "on_track", "ahead"]
@@ -55,6 +50,18 @@ class Aim:
         """Whether a part of the target is due by now, not the whole target all the time (S32)."""
         return self.is_additive and self.direction != "maintain"
 
+    def prorated(self, kept: Fraction) -> "Aim | None":
+        """What is left of it where absences take a part of the target away (S31); None where nothing is.
+
+        Only what is built up over the days has a part for each: averages, ratios and bands stay.
+        """
+        if kept == 1 or not self.is_built_up:
+            return self
+        if not kept:
+            return None
+        effective = part_of(self.target, kept)
+        return replace(self, low=effective) if self.direction == "increase" else replace(self, high=effective)
+
 
 def attainment(actual: Decimal, aim: Aim) -> Decimal:
     """How far the aim is reached: 1 is exactly; at most 2 for a limit and 1 for a band (S30)."""
@@ -65,32 +72,6 @@ def attainment(actual: Decimal, aim: Aim) -> Decimal:
     if actual < aim.low:
         return _ratio(actual, aim.low) if actual > 0 else Decimal(0)
     return _ratio(aim.high, actual) if actual > aim.high else Decimal(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Somebody's days by one calendar; `part` is 1 for full time."""
-
-    calendar: WorkCalendar
-    days: DayRange
-    part: Fraction = Fraction(1)
-
-    def time(self, until: date) -> Fraction:
-        """Working time in the days before `until`, in microseconds."""
-        return self.part * (self.calendar.working_time(self.days.until(until)) // timedelta.resolution)
-
-
-def expected_share(work: Sequence[Work], today: date) -> Fraction:
-    """The share of the working time that lies in whole days before `today`, 0 to 1 (S31).
-
-    For a member their days of the period, for a team those that its members are in it. Where nobody has working time
-    in them (a goal for one weekend), whole days count instead: what was asked for is done on them.
-    """
-    whole = sum((item.time(item.days.end) for item in work), Fraction())
-    if whole:
-        return sum((item.time(today) for item in work), Fraction()) / whole
-    days = sum(item.days.days for item in work)
-    return Fraction(sum(item.days.until(today).days for item in work), days) if days else Fraction(1)
 
 
 def expected_value(aim: Aim, share: Fraction) -> Decimal | None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
 from app.calendars.periods import local_day
-from app.calendars.service import calendar_settings, calendars_as_known
+from app.calendars.service import calendar_settings
 from app.core import audit, clock, etags, outbox
 from app.core.snapshots import Snapshots
 from app.goals import pace, queries, schemas
@@ -19,7 +19,7 @@ from app.goals.lifecycle import Stored, state_on
 from app.goals.models import Goal, GoalTarget
 from app.goals.service import aim_of, find_goal, period_of, require, shown, today_of
 from app.goals.targets import target_values
-from app.goals.work import work_of
+from app.goals.work import schedules_of
 from app.kpis.attribution import Subject
 from app.kpis.definition import Definition
 from app.kpis.engine import compute
@@ -117,17 +117,22 @@ async def _standing(
 ) -> dict[str, object]:
     if aim is None:
         return {}
-    calendars = await calendars_as_known(session, goal.org_id, answer.known_at)
-    share = pace.expected_share(await work_of(session, goal.org_id, goal, calendars, answer.known_at), today)
-    period, due = period_of(goal), pace.expected_value(aim, share)
+    schedules = schedules_of(session, goal.org_id, answer.known_at)
+    kept, share = await schedules.kept(goal), (await schedules.of(goal)).share_before(today)
+    effective, calendar = aim.prorated(kept), (await schedules.calendars()).default
+    period, actual = period_of(goal), _total(answer).value
     expected = schemas.Expected(
         share=_decimal(share),
-        value=due,
-        working_days_past=calendars.default.working_days(period.until(today)),
-        working_days_total=calendars.default.working_days(period),
+        value=Decimal(0) if effective is None else pace.expected_value(effective, share),
+        working_days_past=calendar.working_days(period.until(today)),
+        working_days_total=calendar.working_days(period),
     )
-    actual = _total(answer).value
-    return {"expected": expected} | ({} if actual is None else _judged(actual, aim, share, is_over=today >= period.end))
+    standing: dict[str, object] = {"expected": expected}
+    if effective != aim:
+        standing["effective_target"] = Decimal(0) if effective is None else effective.target
+    if effective is not None and actual is not None:
+        standing |= _judged(actual, effective, share, is_over=today >= period.end)
+    return standing
 
 
 def _judged(actual: Decimal, aim: pace.Aim, share: Fraction, *, is_over: bool) -> dict[str, object]:

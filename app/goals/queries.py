@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from app.core.db import OrganizationId
 from app.goals.models import Goal, GoalTarget
 from app.goals.schemas import GoalFilters
-from app.teams.models import Member, MemberAssignment, Team
-from app.teams.structure import known_by
+from app.teams.models import Member, Team
 
 TARGET_OF_GOAL = and_(GoalTarget.org_id == Goal.org_id, GoalTarget.goal_id == Goal.id)
 
@@ -124,14 +123,3 @@ def team(org_id: OrganizationId, team_id: UUID) -> Select[UUID, datetime | None]
 def member(org_id: OrganizationId, member_id: UUID) -> Select[UUID, datetime | None]:
     """Whether there is such a member, and since when they are archived."""
     return select(Member.id, Member.archived_at).where(Member.org_id == org_id, Member.id == member_id)
-
-
-def assignments_as_known(
-    org_id: OrganizationId, member_ids: Sequence[UUID], known_at: datetime
-) -> Select[MemberAssignment]:
-    """The calendars and part time of members as recorded by an instant (S5)."""
-    return select(MemberAssignment).where(
-        MemberAssignment.org_id == org_id,
-        MemberAssignment.member_id.in_(member_ids),
-        known_by(MemberAssignment, known_at),
-    )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.accounts.access import Principal, Session, Snapshots, requires
 from app.accounts.permissions import Permission
 from app.core import etags
+from app.core.budget import QueryBudgetExceeded
 from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute
 from app.core.snapshots import AsOfInTheFuture
@@ -87,7 +88,7 @@ async def change_goal_target(
     return await service.change_target(session, who, goal_id, change, if_match)
 
 
-@router.get("/{goal_id}/progress", responses=problems(GoalNotFound, AsOfInTheFuture))
+@router.get("/{goal_id}/progress", responses=problems(GoalNotFound, AsOfInTheFuture, QueryBudgetExceeded))
 async def get_goal_progress(
     snapshots: Snapshots,
     who: Reader,
@@ -105,7 +106,7 @@ async def get_goal_progress(
     return found
 
 
-@router.post("/{goal_id}/close", responses=_CHANGE)
+@router.post("/{goal_id}/close", responses=_CHANGE | problems(QueryBudgetExceeded))
 async def close_goal(
     session: Session,
     snapshots: Snapshots,

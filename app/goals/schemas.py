@@ -194,6 +194,14 @@ class Progress(Output):
     unit: dict[str, str | None] = Field(description="Unit of actual, target and expected value.")
     currency: str | None = Field(description="Currency of money.")
     target: Target | None = Field(description="The target as known then; null where none was.")
+    effective_target: Figure | None = Field(
+        default=None,
+        description=(
+            "What is left of the target after absences that take their part of it away (`prorate_target`); null where "
+            "all is. Expected, attainment, pace and verdict follow it. 0 where nothing is left: nothing is judged then."
+        ),
+        examples=[132.35],
+    )
     actual: Figure | None = Field(description="The KPI over the period so far.", examples=[40])
     status: str = Field(description="Status of the actual value (S12).", examples=["ok"])
     sample: int = Field(description="Events behind the actual value (S25).", examples=[40])

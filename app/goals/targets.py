@@ -1,26 +1,25 @@
 """The targets beside results: for each window what was aimed at (S22). The `Targets` port of the engine."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from fractions import Fraction
+from functools import reduce
 from itertools import groupby, pairwise
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.periods import DayRange, local_day
-from app.calendars.service import Calendars, calendar_settings, calendars_as_known
+from app.calendars.service import calendar_settings
 from app.core.db import OrganizationId
 from app.goals import queries, tiling
 from app.goals.models import Goal, GoalTarget
-from app.goals.pace import Work, expected_share, part_of
-from app.goals.work import TermsOfMember, terms_of, work_in
-from app.kpis.attribution import ALL_TIME, Attributor, Days, Subject
+from app.goals.pace import part_of
+from app.goals.work import Schedules, schedules_of
+from app.kpis.attribution import Days, Subject
+from app.kpis.formulas import FORMULA
 from app.kpis.ports import Aims, TargetChange
-from app.teams.structure import load_structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +47,20 @@ async def target_values(
 ) -> dict[tuple[Subject, Days], Decimal]:
     """The target of each subject for each window; without an entry there is none.
 
-    One question for all of them. Goals in another currency than the one asked for are left out: a target is a promise
-    in its own currency, and no day's rate turns it into another.
+    One question for all of them. Targets that add up are the effective ones, without the part that absences take away
+    (S31). Goals in another currency than the one asked for are left out: a target is a promise in its own currency, and
+    no day's rate turns it into another.
     """
     found = await session.execute(queries.aims_as_known(org_id, _sought(kpi, subjects, windows, known_at)))
     aims: dict[Subject, list[Aimed]] = defaultdict(list)
     for goal, target in found:
         if target.value is not None and (currency is None or goal.currency in {None, currency}):
             aims[_owner(goal)].append(Aimed(goal, target.value))
-    parts = Parts(session, org_id, known_at)
+    schedules = schedules_of(session, org_id, known_at)
     values: dict[tuple[Subject, Days], Decimal] = {}
     for subject in subjects:
         for window in windows if subject in aims else ():
-            value = await _target(aims[subject], DayRange(*window), parts, is_additive=is_additive)
+            value = await _target(aims[subject], DayRange(*window), schedules, is_additive=is_additive)
             if value is not None:
                 values[subject, window] = value
     return values
@@ -117,56 +117,25 @@ def _owner(goal: Goal) -> Subject:
     return Subject("organization") if goal.member_id is None else Subject("member", goal.member_id)
 
 
-async def _target(aims: Sequence[Aimed], window: DayRange, parts: "Parts", *, is_additive: bool) -> Decimal | None:
-    if (same := tiling.exact(aims, window)) is not None:
-        return same.value
-    if is_additive and (tiles := tiling.tiles(aims, window)):
-        return sum((aimed.value for aimed in tiles), Decimal(0))
-    around = tiling.enclosing(aims, window)
-    if around is None or not is_additive:
+async def _target(
+    aims: Sequence[Aimed], window: DayRange, schedules: Schedules, *, is_additive: bool
+) -> Decimal | None:
+    same = tiling.exact(aims, window)
+    around = same or tiling.enclosing(aims, window)
+    if not is_additive:
         return None if around is None else around.value
-    return await parts.of(around, window)
+    if tiles := [same] if same else tiling.tiles(aims, window):
+        return reduce(FORMULA.add, [await _effective(aimed, schedules) for aimed in tiles])
+    return None if around is None else await _part(around, window, schedules)
 
 
-class Parts:
-    """The parts of goals that fall on windows, by the owner's working time; everything is read once for all goals."""
+async def _effective(aimed: Aimed, schedules: Schedules) -> Decimal:
+    """What absences leave of the target."""
+    kept = await schedules.kept(aimed.goal)
+    return aimed.value if kept == 1 else part_of(aimed.value, kept)
 
-    def __init__(self, session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> None:
-        self._session, self._org_id, self._known_at = session, org_id, known_at
-        self._calendars: Calendars | None = None
-        self._attributor: Attributor | None = None
-        self._terms: Mapping[UUID, TermsOfMember] = {}
-        self._work: dict[Goal, tuple[Work, ...]] = {}
-        self._shares: dict[tuple[object, ...], Fraction] = {}
 
-    async def of(self, aimed: Aimed, window: DayRange) -> Decimal:
-        """The goal's target times the window's share of its working time."""
-        work = await self._work_of(aimed.goal)
-        return part_of(aimed.value, self._share(work, window.end) - self._share(work, window.start))
-
-    def _share(self, work: tuple[Work, ...], day: date) -> Fraction:
-        """Most people work the same hours: what is expected of one by a day is of many."""
-        key = (day, *((id(item.calendar), item.days, item.part) for item in work))
-        if key not in self._shares:
-            self._shares[key] = expected_share(work, day)
-        return self._shares[key]
-
-    async def _work_of(self, goal: Goal) -> tuple[Work, ...]:
-        if goal not in self._work:
-            calendars, attributor = await self._load()
-            days: Mapping[UUID, Sequence[Days]] = {}
-            if goal.member_id is not None:
-                days = {goal.member_id: [ALL_TIME]}
-            elif goal.team_id is not None:
-                days = attributor.days_within(goal.team_id)
-            self._work[goal] = tuple(work_in(goal, days, self._terms, calendars))
-        return self._work[goal]
-
-    async def _load(self) -> tuple[Calendars, Attributor]:
-        if self._calendars is None or self._attributor is None:
-            self._calendars = await calendars_as_known(self._session, self._org_id, self._known_at)
-            structure = await load_structure(self._session, self._org_id, self._known_at)
-            self._attributor = Attributor(structure, "at_event", date.min)
-            rows = queries.assignments_as_known(self._org_id, list(structure.members), self._known_at)
-            self._terms = terms_of((await self._session.execute(rows)).scalars())
-        return self._calendars, self._attributor
+async def _part(aimed: Aimed, window: DayRange, schedules: Schedules) -> Decimal:
+    """The window's share of the working time, of what absences leave of the target."""
+    share = (await schedules.of(aimed.goal)).share_of(window)
+    return part_of(aimed.value, await schedules.kept(aimed.goal) * share)

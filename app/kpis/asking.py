@@ -23,14 +23,15 @@ from app.kpis.staffing import Roster, Staffing
 class Asked:
     """A query, planned: everything that decides its answer but the events.
 
-    `subjects` with whether each is shown without any event; `groups` are `[None]` where the query does not group, else
-    they end with the rest, which is shown where something is in it, or (`is_cut`) should be.
+    `subjects` with those of whom one must have an event for it to be shown (none: it always is). `groups` are `[None]`
+    where the query does not group, else they end with the rest, which is shown where something is in it, or (`is_cut`)
+    should be.
     """
 
     query: Query
     plan: Plan
     kpis: Sequence[KpiHistory]
-    subjects: Mapping[Subject, bool]
+    subjects: Mapping[Subject, Sequence[Subject]]
     staff: Staff | None = None
     slices: Slices | None = None
     groups: Sequence[Grouped | None] = (None,)
@@ -66,7 +67,7 @@ class Asked:
         if not plan.windows or not plan.measures or not numbers or not self.context.is_recorded:
             return []
         audience = self._audience(numbers)
-        asked = measures.statement(plan.scope, audience, list(plan.windows), list(plan.measures), list(plan.groups))
+        asked = measures.statement(plan.scope, audience, list(plan.windows), list(plan.measures), list(plan.unions))
         return [Row(*row) for row in await session.execute(asked)]
 
     def _audience(self, numbers: Mapping[Whom, int]) -> Audience:

@@ -93,17 +93,20 @@ class Attributor:
             self._mapped[mapping.member_id].append(span)
         self._within: dict[UUID, dict[UUID, list[Days]]] = {}
 
-    def people_of(self, team_id: UUID, during: Days, *, whole_person: bool) -> dict[Subject, bool]:
-        """A subject for everybody who ever was in the team or below it, by name, and whether in these days.
+    def people_of(self, team_id: UUID, during: Days, *, whole_person: bool) -> dict[Subject, tuple[Subject, ...]]:
+        """A subject for everybody who ever was in the team or below it, by name; and their part of the team's figure.
 
-        Somebody who was there before may have contributed all the same: an answer of theirs that is dated
-        by a later question. With `whole_person` each is all that the person did, else their part of the team's.
+        Of those who were there in these days that is left out: they are shown whatever they did. Somebody who was
+        there before may have contributed all the same, by an answer that is dated by a later question. With
+        `whole_person` each is all that the person did, else their part.
         """
         days_in = self.days_within(team_id)
         names = self._structure.members
         people = sorted(days_in, key=lambda member: (names[member].name, str(member)))
         return {
-            Subject("member", member, None if whole_person else team_id): bool(intersect(days_in[member], [during]))
+            Subject("member", member, None if whole_person else team_id): (
+                () if intersect(days_in[member], [during]) else (Subject("member", member, team_id),)
+            )
             for member in people
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import OrganizationId
+from app.accounts.access import Principal
 from app.core.problems import ValidationFailed
 from app.events.models import Source
 from app.events.properties import keys_of, starting, values_of
@@ -30,12 +30,12 @@ MOST = 100
 _HEADS = (f"{KPI}.", f"{KPI}[")
 
 
-async def complete(session: AsyncSession, org_id: OrganizationId, asked: schemas.KpiComplete) -> schemas.Completions:
+async def complete(session: AsyncSession, who: Principal, asked: schemas.KpiComplete) -> schemas.Completions:
     """What can stand at the position, the likeliest first. Raises `ValidationFailed` for one outside the text."""
     if asked.position > len(asked.text):
         raise ValidationFailed.at("/position", f"must be at most {len(asked.text)}, the length of the text")
     here = place(asked.text, asked.position)
-    items = await _Editor(session, org_id, asked, here).items()
+    items = await _Editor(session, who, asked, here).items()
     return schemas.Completions(start=here.start, end=here.end, items=items[:MOST])
 
 
@@ -43,10 +43,10 @@ class _Editor:
     """Finds what fits a place."""
 
     def __init__(
-        self, session: AsyncSession, org_id: OrganizationId, asked: schemas.KpiComplete, here: Place
+        self, session: AsyncSession, who: Principal, asked: schemas.KpiComplete, here: Place
     ) -> None:  # fmt: skip
         self._session = session
-        self._org_id = org_id
+        self._who, self._org_id = who, who.org_id
         self._asked = asked
         self._here = here
 
@@ -142,7 +142,7 @@ class _Editor:
             beginning: str | None = self._here.prefix
         else:
             beginning = self._here.prefix if is_headed and self._here.prefix else None
-        counted = keys_of(self._org_id, self._asked.events).subquery("counted")
+        counted = keys_of(self._who, self._asked.events).subquery("counted")
         wanted = starting(select(counted), counted.c.key, beginning)
         found = await self._session.execute(wanted.order_by(counted.c.events.desc(), counted.c.key).limit(MOST))
         return [
@@ -162,7 +162,7 @@ class _Editor:
         return []
 
     async def _property_values(self, key: str) -> list[Completion]:
-        counted = values_of(self._org_id, self._asked.events, key).subquery("counted")
+        counted = values_of(self._who, self._asked.events, key).subquery("counted")
         wanted = starting(select(counted), counted.c.text, self._here.prefix or None)
         order = (counted.c.events.desc(), counted.c.text, counted.c.type)
         found = await self._session.execute(wanted.order_by(*order).limit(MOST))

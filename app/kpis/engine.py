@@ -5,7 +5,9 @@ evaluated cell by cell from what came back.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +31,8 @@ from app.teams.facts import Structure
 __all__ = ["Asked", "Figures", "audience_of", "compute", "load_context", "prepare", "stream"]
 
 MAX_CELLS = 50_000
+_T = TypeVar("_T")
+
 CHUNK_CELLS = 10_000
 """About so many values are computed at a time where an answer is streamed."""
 
@@ -63,6 +67,7 @@ class Prepared:
     asked: Asked
     figures: Figures
     subjects: Sequence[Subject]
+    kpis: Sequence[KpiHistory]
 
     @property
     def query(self) -> Query:
@@ -90,7 +95,7 @@ class Prepared:
 
     def each(self) -> Iterator[tuple[KpiHistory, Subject, Grouped | None]]:
         """What the answer has a series of, in order."""
-        for history in self.histories:
+        for history in self.kpis:
             for subject in self.subjects:
                 for grouped in self._groups():
                     yield history, subject, grouped
@@ -149,26 +154,54 @@ async def prepare(
 async def stream(
     session: AsyncSession, org_id: OrganizationId, query: Query, *, max_cells: int, targets: Targets | None = None
 ) -> AsyncIterator[Prepared]:
-    """The answer in parts, some subjects at a time, all in the snapshot that the session reads.
+    """The answer in parts, some subjects or KPIs at a time, all in the snapshot that the session reads.
 
     The first part says everything that holds for all of them. Raises as `compute` does.
     """
     asked = await plan_query(session, org_id, query, max_cells=max_cells, targets=targets)
     at_once = max(1, CHUNK_CELLS // max(1, asked.places))
-    parts = list(_batched(list(asked.subjects), at_once)) or [[]]
-    for subjects in parts:
-        yield await _asked_of(session, asked, subjects)
+    for subjects in list(_batched(list(asked.subjects), at_once)) or [[]]:
+        for part in _by_kpis(asked, subjects):
+            yield replace(await _asked_of(session, part, subjects), asked=asked)
 
 
-def _batched(subjects: Sequence[Subject], at_once: int) -> Iterator[Sequence[Subject]]:
-    """The subjects, so many at a time."""
-    return (subjects[start : start + at_once] for start in range(0, len(subjects), at_once))
+def _batched(items: Sequence[_T], at_once: int) -> Iterator[Sequence[_T]]:
+    """The items, so many at a time."""
+    return (items[start : start + at_once] for start in range(0, len(items), at_once))
+
+
+def _by_kpis(asked: Asked, subjects: Sequence[Subject]) -> Iterator[Asked]:
+    """The question, or where one subject has too many values for one statement, some of its KPIs at a time.
+
+    Not of a subject that is shown only where any of the KPIs has something.
+    """
+    each = asked.places // len(asked.kpis)
+    if asked.places <= CHUNK_CELLS or any(asked.subjects[subject] for subject in subjects):
+        yield asked
+        return
+    for kpis in _batched(asked.kpis, max(1, CHUNK_CELLS // each)):
+        yield replace(asked, kpis=kpis, plan=_plan_of(asked, kpis))
+
+
+def _plan_of(asked: Asked, kpis: Sequence[KpiHistory]) -> Plan:
+    whole = asked.plan
+    plan = Plan(asked.context, asked.query, loading.period_of(asked.query, asked.context), whole.histories)
+    for history in kpis:
+        plan.add(history)
+    plan.factors, plan.clock, plan.grouping = whole.factors, whole.clock, whole.grouping
+    return plan
 
 
 async def _asked_of(session: AsyncSession, asked: Asked, subjects: Sequence[Subject]) -> Prepared:
-    figures = await asked.figures(session, subjects)
-    shown = [subject for subject in subjects if asked.subjects[subject] or figures.has_any(subject, asked.kpis)]
-    return Prepared(asked, figures, shown)
+    # Whoever left before is shown for a part in the team's figure, and not for all else that they did (S8).
+    parts = {subject: asked.subjects[subject] for subject in subjects}
+    figures = await asked.figures(session, list(dict.fromkeys([*subjects, *chain(*parts.values())])))
+    shown = [
+        subject
+        for subject, told_by in parts.items()
+        if not told_by or any(figures.has_any(part, asked.kpis) for part in told_by)
+    ]
+    return Prepared(asked, figures, shown, asked.kpis)
 
 
 # ------------------------------------------------------------------------------------------------------- planning
@@ -205,7 +238,7 @@ def _require_size(asked: Asked, max_cells: int) -> None:
     if size > max_cells:
         raise QueryTooLarge(
             f"The answer would have {size} values; at most {max_cells} are possible. Ask for fewer windows, subjects, "
-            "groups or KPIs, or have it streamed: `Accept: application/x-ndjson` or `text/csv`."
+            "groups or KPIs."
         )
 
 

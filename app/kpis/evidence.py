@@ -6,14 +6,16 @@ A row is an event (of pairs, funnels … the one that begins them) with the colu
 - `weight`: the subject's, and `value`: what was aggregated. Seconds of a pair; 1 or 0 for shares and conversions, and
   for funnels; the number of touches; the number of steps done in a cadence; the value that an open thing has;
 - `reason`: NULL for what was used. Else `retracted`, `not_authoritative`, `in_the_future`, `filtered`, `no_thing` (it
-  is not about what events are matched by), `not_first` (an earlier event about the thing began it), `closed` (not what
-  keeps the thing open at the moment), `other_window` (dated by its end), `unmapped`, `outside_membership`, `no_value`,
-  `unconverted`, `not_a_number`, `not_reached` (the step of the funnel), `open`, `pending`;
+  is not about what events are matched by), `not_first` (an earlier event about the thing began it), `closed` (an end
+  has followed it by the moment asked about), `other_window` (dated by its end, or what it covers lies in other days),
+  `unmapped`, `outside_membership`, `no_value`, `unconverted`, `not_a_number`, `not_reached` (the step of the funnel),
+  `open`, `pending`;
 - `related`: NULL or JSON that names the rows (`Event.row_id` as text) by which it was judged:
   pairs `{"end": row or null}`; funnels `{"steps": [row or null, …]}`, for each step after the first the event by which
   it was reached in time; touches `{"touches": [row, …], "until": row or null}`; cadences
   `{"done": [row or null for each step], "deviation": "call.made by P2D" or null}`, the first step, by when it was due,
-  that was not done in time.
+  that was not done in time; of open things with a value `{"value": row or null}`, the start that said it last. That
+  start is not told of again where another one opened the thing.
 """
 
 from collections.abc import Sequence
@@ -154,7 +156,7 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
         (Event.occurred_at > scope.at, "in_the_future"),
         (~is_in(passing), "filtered"),
         (~is_in(passing, passing.c.is_about), "no_thing"),
-        (~is_in(facts, *_at_moment(opened, facts)), _unseen(measure)),
+        (~is_in(facts, *_at_moment(opened, facts)), _unseen(frame, opened)),
         *_whose(frame, measure.role, day, reach),
     )
     found = (
@@ -174,25 +176,46 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
             or_(Event.superseded_at.is_(None), Event.superseded_at > scope.known_at),
             *in_days,
             ~is_in(entries, *_at_moment(opened, entries)),
+            *_gave_none(opened, entries),
         )
         .subquery()
     )
     return select(found).where(found.c.reason.is_not(None))
 
 
-def _unseen(measure: Measure) -> str:
-    """Why a measure that relates events did not look at one that passes its filters."""
-    if isinstance(measure, OpenMeasure):
-        return "closed"
+def _gave_none(opened: Opened, entries: CTE) -> list[ColumnElement[bool]]:
+    """Of the values of open things: those that gave one are told with what has it."""
+    if not isinstance(opened.measure, OpenMeasure) or opened.measure.value is None:
+        return []
+    giver = cast(entries.c.related["value"].astext, UUID())
+    return [Event.row_id.not_in(select(giver).where(giver.is_not(None), *_at_moment(opened, entries)))]
+
+
+def _unseen(frame: Frame, opened: Opened) -> ColumnElement[Any]:
+    """Why a measure did not look at an event that passes its filters."""
+    measure, moment = opened.measure, _moment(opened)
+    if isinstance(measure, OpenMeasure) and moment is not None:
+        return case((Event.row_id.in_(frame.closed(measure, moment)), "closed"), else_="not_first")
     if is_covered(measure):
-        return "no_value"
-    return "not_first" if has_own_day(measure) else "other_window"
+        missing = (Event.duration_seconds.is_(None), "no_value")
+        return case(missing, *_in_no_role(frame, measure.role), else_="other_window")
+    return literal("not_first" if has_own_day(measure) else "other_window", _TEXT)
+
+
+def _in_no_role(frame: Frame, role: str) -> list[tuple[ColumnElement[bool], str]]:
+    """Nobody has a credit in a role other than owner: in no figure, not even the organization's (S9)."""
+    if role == "owner":
+        return []
+    credit = select(literal(1)).where(
+        EventCredit.org_id == frame.scope.org_id, EventCredit.row_id == Event.row_id, EventCredit.role == role
+    )
+    return [(~credit.correlate(Event).exists(), "unmapped")]
 
 
 def _whose(frame: Frame, role: str, day: ColumnElement[Any], reach: Reach) -> list[tuple[ColumnElement[bool], str]]:
     """For people and teams: credited to nobody we know, or to one of theirs on a day that is not theirs."""
     if reach.subject.kind in {"organization", "unassigned"}:
-        return []
+        return _in_no_role(frame, role)
     mapped = bound_table(
         "mapped",
         {
@@ -210,7 +233,7 @@ def _whose(frame: Frame, role: str, day: ColumnElement[Any], reach: Reach) -> li
         )
         .correlate(Event)
     )
-    own = func.coalesce(Event.identity_id, NIL)
+    own = func.coalesce(Event.identity_id, NIL) if role == "owner" else literal(NIL, UUID())
     is_somebody = (
         select(literal(1))
         .where(

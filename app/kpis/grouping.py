@@ -50,10 +50,10 @@ def grouping_of(by: Name, groups: Sequence[Grouped | None]) -> Grouping:
     return Grouping(by, [each.text for each in groups if each is not None and each.text])
 
 
-def whole_subjects(query: Query) -> dict[Subject, bool]:
+def whole_subjects(query: Query) -> dict[Subject, tuple[Subject, ...]]:
     """The subjects with a team in the place of each of its members."""
     asked = (Subject("team", each.team_id) if isinstance(each, MembersOf) else each for each in query.subjects)
-    return dict.fromkeys(asked, True)
+    return dict.fromkeys(asked, ())
 
 
 def _by_attribute(total: Asked, slices: Slices) -> list[Grouped]:

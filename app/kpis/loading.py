@@ -138,21 +138,25 @@ def period_of(query: Query, context: Context) -> DayRange:
         raise ValidationFailed.at("/period", str(error), "period_invalid") from None
 
 
-def subjects_of(query: Query, context: Context, period: DayRange) -> dict[Subject, bool]:
-    """The subjects, with each 'members of' opened into its people; and whether each is shown without any event."""
-    opened: dict[Subject, bool] = {}
+def subjects_of(query: Query, context: Context, period: DayRange) -> dict[Subject, tuple[Subject, ...]]:
+    """The subjects, with each 'members of' opened into its people; and whose events each is shown for: none, always."""
+    opened: dict[Subject, tuple[Subject, ...]] = {}
     during = Days(period.start, period.end)
     for place, asked in enumerate(query.subjects):
         if isinstance(asked, MembersOf):
             _require(asked.team_id, context.structure.teams, "team", place)
             people = context.attributor.people_of(asked.team_id, during, whole_person=query.whole_person)
-            opened.update({person: was_there or opened.get(person, False) for person, was_there in people.items()})
+            for person, parts in people.items():
+                known = opened.get(person)
+                opened[person] = (*(known or ()), *parts) if parts and known != () else ()
         else:
             if asked.kind == "team":
                 _require(asked.id, context.structure.teams, "team", place)
             if asked.kind == "member":
                 _require(asked.id, context.structure.members, "member", place)
-            opened[asked] = True
+            if asked.within is not None and asked.within not in context.structure.teams:
+                raise ValidationFailed.at("/within_team", f"There is no team {asked.within}.", "team_unknown")
+            opened[asked] = ()
     return opened
 
 

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from uuid import UUID
 
 from app.calendars.periods import (
@@ -115,7 +114,7 @@ Reads = frozenset[tuple[int, Days]]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The row of a statement that counts events: of a measure or of a group of measures, in a window, by number."""
+    """The row of a statement that counts events: of a measure in a window, or of a union in the window's place."""
 
     kind: str
     number: int
@@ -172,7 +171,7 @@ class Plan:
             self.compared = {kind: self._compared(kind, period) for kind in query.compare}
         self.measures: dict[Measure, int] = {}
         self.windows: dict[Days, int] = {}
-        self.groups: dict[tuple[int, ...], int] = {}
+        self.unions: dict[measures.Union, int] = {}
         self.targets: dict[str, set[Days]] = defaultdict(set)
         self.staff_days: set[Days] = set()
         self.factors: Sequence[CurrencyFactors] = ()
@@ -182,7 +181,7 @@ class Plan:
         self._parts: dict[tuple[str, Place], list[Part] | None] = {}
         self._cells: dict[tuple[str, Place], CellPlan] = {}
         self._shifted: dict[tuple[Place, Shift], Place | None] = {}
-        self._sharing: dict[tuple[int, ...], bool] = {}
+        self._sharing: dict[tuple[int, int], tuple[bool, bool]] = {}
 
     @property
     def scope(self) -> Scope:
@@ -380,35 +379,32 @@ class Plan:
     # ----------------------------------------------------------------------------------------------------- counts
 
     def _counts(self, reads: Iterable[tuple[int, Days]]) -> tuple[Counted, ...]:
-        """The rows that together count each event once (S25)."""
-        found: list[Counted] = []
-        for days, numbers in self._pieces(set(reads)):
-            window = self._window(days)
-            if self.shares_events(numbers):
-                found.append(Counted("group", self.groups.setdefault(numbers, len(self.groups)), window))
+        """The rows that together count each event once (S25): of reads that may meet the same event, one."""
+        found = []
+        for union in self._apart(reads):
+            if len(union) > 1:
+                found.append(Counted("union", 0, self.unions.setdefault(union, len(self.unions))))
             else:
-                found += [Counted("measure", number, window) for number in numbers]
+                [(number, days)] = union
+                found.append(Counted("measure", number, self._window(days)))
         return tuple(found)
 
-    def _pieces(self, reads: set[tuple[int, Days]]) -> list[tuple[Days, tuple[int, ...]]]:
-        """The reads by days; cut where days overlap over which the same events might be read twice.
+    def _apart(self, reads: Iterable[tuple[int, Days]]) -> list[measures.Union]:
+        """The reads in as many parts as have no event in common."""
+        parts: list[set[tuple[int, Days]]] = []
+        for read in reads:
+            met = [part for part in parts if any(self._may_meet(read, other) for other in part)]
+            parts = [part for part in parts if part not in met] + [{read}.union(*met)]
+        return sorted(tuple(sorted(part)) for part in parts)
 
-        What is open at a moment is no matter of days: it is counted by itself.
-        """
-        moments = {read for read in reads if isinstance(self._numbered[read[0]], OpenMeasure)}
-        flows = reads - moments
-        numbers = [number for number, _ in flows]
-        if _overlap({days for _, days in flows}) and (
-            len(numbers) > len(set(numbers)) or self.shares_events(tuple(sorted(set(numbers))))
-        ):
-            flows = set(_cut_apart(flows))
-        return [*_by_days(flows), *_by_days(moments)]
-
-    def shares_events(self, used: tuple[int, ...]) -> bool:
-        """Whether events must be counted over these measures together, for one may be in several."""
-        if used not in self._sharing:
-            self._sharing[used] = measures.may_share_events([self._numbered[number] for number in used])
-        return self._sharing[used]
+    def _may_meet(self, one: tuple[int, Days], other: tuple[int, Days]) -> bool:
+        """Whether an event may be in both."""
+        pair = one[0], other[0]
+        if pair not in self._sharing:
+            found = [self._numbered[number] for number in pair]
+            self._sharing[pair] = measures.may_share_events(*found), measures.may_share_across_days(*found)
+        shares, shares_across_days = self._sharing[pair]
+        return shares_across_days or (shares and _overlap(one[1], other[1]))
 
 
 def adds_up_by(definition: Definition, histories: Mapping[str, KpiHistory]) -> bool:
@@ -446,23 +442,5 @@ def _months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last.day))
 
 
-def _overlap(runs: set[Days]) -> bool:
-    return any(one.end > other.start for one, other in pairwise(sorted(runs)))
-
-
-def _cut_apart(reads: set[tuple[int, Days]]) -> list[tuple[int, Days]]:
-    """The same reads over days that are either equal or disjoint."""
-    edges = sorted({edge for _, days in reads for edge in days})
-    return [
-        (number, Days(start, end))
-        for start, end in pairwise(edges)
-        for number, days in reads
-        if days.start <= start and end <= days.end
-    ]
-
-
-def _by_days(reads: Iterable[tuple[int, Days]]) -> list[tuple[Days, tuple[int, ...]]]:
-    found: dict[Days, set[int]] = defaultdict(set)
-    for number, days in reads:
-        found[days].add(number)
-    return [(days, tuple(sorted(numbers))) for days, numbers in sorted(found.items())]
+def _overlap(one: Days, other: Days) -> bool:
+    return one.start < other.end and other.start < one.end

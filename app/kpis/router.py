@@ -70,7 +70,7 @@ async def complete_expression(session: Session, who: Reader, asked: KpiComplete)
     For editors of filters and formulas: names, functions, operators, properties and values that were seen in the
     organization's newest 10,000 events, measures and other KPIs. The text may be unfinished or broken.
     """
-    return await complete(session, who.org_id, asked)
+    return await complete(session, who, asked)
 
 
 @router.get("/{key}", responses=problems(service.KpiNotFound))

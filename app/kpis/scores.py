@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
@@ -20,9 +20,11 @@ from app.core.problems import Conflict, NotFound, Problem, ValidationFailed
 from app.employment.models import Employment
 from app.employment.own import PACELINE, own_identity, own_source
 from app.events.bulk import among
+from app.events.catalogue import SCORE
 from app.events.decide import Outcome
 from app.events.facts import OWNER, WHOLE, Credit, EventFacts, Property, retraction
 from app.events.models import Event, EventHead, Source
+from app.events.queries import visible_to
 from app.events.service import record_events
 from app.kpis import queries
 from app.kpis import scores_schemas as schemas
@@ -34,7 +36,6 @@ from app.teams.dated import holds_on
 from app.teams.lookups import named_member
 from app.teams.models import Identity, Member
 
-SCORE = "score.given"
 NOT_DUE: frozenset[Giver] = frozenset({"anyone"})
 """Who may give a score without being expected to."""
 
@@ -138,7 +139,7 @@ def _told(outcome: Outcome, head: EventHead | None) -> Literal["given", "correct
 async def list_scores(session: AsyncSession, who: Principal, key: str, query: schemas.ScoresQuery) -> schemas.ScorePage:
     """The scores of a KPI that the caller may see, the latest day first. Raises `KpiNotFound`."""
     await _kpi(session, who.org_id, key)
-    wanted = _scores(who.org_id, key).where(*_visible_to(who))
+    wanted = _scores(who.org_id, key).where(*visible_to(who))
     if query.member_id is not None:
         wanted = wanted.where(_member == str(query.member_id))
     if query.giver_id is not None:
@@ -156,7 +157,7 @@ async def retract_score(session: AsyncSession, who: Principal, key: str, score_i
     """Take a score back; answers as of an earlier instant keep it. Raises `ScoreNotFound`, `ScoreNotAllowed`."""
     source_id = await own_source(session, who.org_id)
     await _kpi(session, who.org_id, key)
-    wanted = _scores(who.org_id, key).where(Event.event_id == score_id, *_visible_to(who))
+    wanted = _scores(who.org_id, key).where(Event.event_id == score_id, *visible_to(who))
     found = (await session.execute(wanted)).one_or_none()
     if found is None:
         raise ScoreNotFound(f"No score {score_id} of {key}.")
@@ -294,15 +295,6 @@ def _scores(org_id: OrganizationId, key: str) -> Select[*tuple[Any, ...]]:
         .where(Event.type == SCORE, Event.superseded_at.is_(None), Event.retracted.is_(False))
         .where(Source.system == PACELINE, Event.properties["kpi"].astext == key)
     )
-
-
-def _visible_to(who: Principal) -> list[ColumnElement[bool]]:
-    """A member sees the scores about themselves and those they gave; who leads or runs the organization, all."""
-    if who.role != "member":
-        return []
-    if who.member_id is None:
-        return [false()]
-    return [or_(_member == str(who.member_id), Identity.external_id == str(who.member_id))]
 
 
 async def _get(session: AsyncSession, org_id: OrganizationId, key: str, event_id: UUID | None) -> schemas.Score:

@@ -16,7 +16,7 @@ _GIVER = "Who gave the score."
 _ON = "Local day for which the score is given; it decides the window of the figure."
 _PERIOD = "The period of the KPI's `every` in which a giver has one score about a member; else the day."
 _AS = "What the giver is to the member on that day, of the KPI's givers."
-_COMMENT = "Why. It is kept with the event: who may read events reads it."
+_COMMENT = "Why. It is kept with the event: whoever may see the score reads it there."
 
 
 class ScoreGive(Input):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 
 from app.accounts.access import Principal, Snapshots, requires
 from app.accounts.permissions import Permission
+from app.core.budget import QueryBudgetExceeded
 from app.core.problems import TooExpensive, ValidationFailed, problems
 from app.core.routing import TransactionalRoute, read_only
 from app.core.snapshots import AsOfInTheFuture
@@ -41,7 +42,7 @@ def _asking(snapshots: Snapshots, request: Request) -> Asking:
 
 
 Asks = Annotated[Asking, Depends(_asking)]
-_COMMON = ValidationFailed, AsOfInTheFuture, QueryTooLarge, TooExpensive
+_COMMON = ValidationFailed, AsOfInTheFuture, QueryTooLarge, TooExpensive, QueryBudgetExceeded
 ASKED = problems(*_COMMON)
 
 
@@ -55,7 +56,7 @@ async def explain_kpi_result(
     Into its formula with the numbers put in, each measure's value, and the events that are in it (or that are
     not, each with the reason), page by page.
     """
-    return await explanation.explain(snapshots, query)
+    return await explanation.explain(snapshots, who, query)
 
 
 @router.post("/signals", responses=ASKED)
@@ -78,7 +79,7 @@ async def diff_kpi_result(who: Reader, asking: Asks, query: diff_schemas.DiffQue
     The figure as it was known at both, and what was recorded in between that can touch it: events that came, changed
     or were retracted, mappings, memberships, rates, definitions, settings; with what each instant's changes did.
     """
-    return await diff.explain_difference(asking, query)
+    return await diff.explain_difference(asking, who, query)
 
 
 @router.post("/benchmark", responses=ASKED)

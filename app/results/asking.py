@@ -36,9 +36,9 @@ class Asking:
         """Whose ledger it is."""
         return self.snapshots.org_id
 
-    def at(self, as_of: datetime | None) -> AbstractAsyncContextManager[AsyncSession]:
-        """A snapshot for an answer as of an instant; None: of now."""
-        return self.snapshots.at(as_of)
+    def at(self, *instants: datetime | None) -> AbstractAsyncContextManager[AsyncSession]:
+        """A snapshot for an answer that names these instants; None: of now."""
+        return self.snapshots.at(*instants)
 
     async def compute(self, session: AsyncSession, query: Query) -> Answer:
         """The engine's answer. Raises as `engine.compute` does."""

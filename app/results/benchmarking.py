@@ -23,7 +23,7 @@ _Unranked = Literal["no_data", "not_recorded_yet", "mixed_versions", "sample_too
 
 async def benchmark_member(asking: Asking, query: schemas.BenchmarkQuery) -> schemas.Benchmark:
     """Where the member stands in each group, from one snapshot."""
-    async with asking.at(query.as_of) as session:
+    async with asking.at(query.as_of, query.known_at) as session:
         seen = await moment(session, asking.org_id, query.as_of, query.known_at)
         period = resolved(query.period, seen)
         day = day_of(period, seen.today)

@@ -20,7 +20,7 @@ async def find_signals(asking: Asking, query: schemas.SignalQuery) -> schemas.Si
     """The chart of one KPI of one subject, from one snapshot."""
     subject = one_subject(query.subject)
     with pointing({"/kpis/0": "/kpi", "/subjects/0": "/subject"}):
-        async with asking.at(query.as_of) as session:
+        async with asking.at(query.as_of, query.known_at) as session:
             seen = await moment(session, asking.org_id, query.as_of, query.known_at)
             answer = await asking.compute(
                 session, question(query, seen, [query.kpi], [subject], query.period, grain=query.grain)

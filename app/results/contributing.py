@@ -51,7 +51,7 @@ async def find_contributions(asking: Asking, query: schemas.ContributionQuery) -
     """The difference and its parts, from one snapshot. Raises `KpiNotDecomposable`."""
     subject = one_subject(query.subject)
     places = {"/kpis/0": "/kpi", "/kpis": "/kpi", "/subjects/0": "/subject"}
-    async with asking.at(query.as_of) as session:
+    async with asking.at(query.as_of, query.known_at) as session:
         seen = await moment(session, asking.org_id, query.as_of, query.known_at)
         after = resolved(query.period, seen)
         before = (

@@ -24,10 +24,11 @@ _TEXT = SqlText(collation="C")
 
 @dataclass
 class Customer:
-    """What is known of one: the days of its habits and the last contact, within two years; its open deals."""
+    """What is known of one within two years: the days of its habits, contacts, and deals that began or ended."""
 
     habits: Sequence[date] = ()
     last_contact: date | None = None
+    first_deal: date | None = None
     contacts: int = 0
     open_deals: int = 0
     has_won: bool = False
@@ -50,8 +51,9 @@ async def load_customers(
     for customer, last, number in await session.execute(_last(ledger, contacts, identities, scope.org_id)):
         one = _of(found, customer)
         one.last_contact, one.contacts = last, number
-    for customer, is_open, is_won in await session.execute(_deals(ledger, identities, scope.org_id)):
+    for customer, first, is_open, is_won in await session.execute(_deals(ledger, identities, scope.org_id)):
         one = _of(found, customer)
+        one.first_deal = min(first, one.first_deal or first)
         one.open_deals += bool(is_open)
         one.has_won = one.has_won or bool(is_won)
     for (customer,) in await session.execute(_left(ledger, scope.org_id)):
@@ -99,7 +101,7 @@ def _deals(ledger: Ledger, identities: Collection[UUID] | None, org_id: Organiza
     is_open = func.bool_and(and_(view.c.type == "deal.created", deal.is_not(None)))
     is_won = func.bool_or(view.c.type == "deal.won")
     return (
-        _theirs(select(customer, is_open, is_won), view, ledger, identities, org_id)
+        _theirs(select(customer, func.min(view.c.day), is_open, is_won), view, ledger, identities, org_id)
         .group_by(func.coalesce(deal, cast(view.c.row_id, _TEXT)))
         .having(customer.is_not(None))
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.access import Principal
 from app.calendars.periods import first_instant
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import ValidationFailed
@@ -44,14 +45,14 @@ class _Page(PageQuery):
     question: str
 
 
-async def explain_difference(asking: Asking, query: schemas.DiffQuery) -> schemas.Difference:
+async def explain_difference(asking: Asking, who: Principal, query: schemas.DiffQuery) -> schemas.Difference:
     """The figure at both instants and a page of the changes between them, from one snapshot."""
     subject = _subject(query)
     places = {"/kpis/0": "/kpi", "/subjects/0": "/subject"}
     with pointing(places):
         # The earlier instant is settled, too: it may lie after all that was recorded.
-        async with asking.at(query.to_as_of or query.from_as_of) as session:
-            return await _Difference(asking, session, query, subject).told()
+        async with asking.at(query.to_as_of, query.from_as_of) as session:
+            return await _Difference(asking, session, query, subject).told(who)
 
 
 def _subject(query: schemas.DiffQuery) -> Subject:
@@ -70,15 +71,15 @@ class _Difference:
         self._asking, self._session = asking, session
         self._query, self._subject = query, subject
 
-    async def told(self) -> schemas.Difference:
-        """The answer."""
+    async def told(self, who: Principal) -> schemas.Difference:
+        """The answer, as the caller may see it."""
         later, earlier = await self._moments()
         after = await self._asked(later, self._query.period)
         period = after.period.label
         before = await self._asked(earlier, period)
         by_time = await self._asked(Moment(later.at, earlier.known_at, later.cut), period)
         rows, following = await self._page(after, earlier.known_at, later.known_at)
-        told = await recordings.tell(self._session, self._asking.org_id, rows)
+        told = await recordings.tell(self._session, who, rows)
         return schemas.Difference(
             kpi=face_of(after, self._query.kpi),
             subject=subject_out(self._subject, after.names[self._subject]),
@@ -199,7 +200,8 @@ def _concern(histories: Mapping[str, KpiHistory], subject: Subject, answer: Answ
     if uses_staff:
         kinds |= {"assignment", "employment", "absence", "calendar"}
     if "target" in functions:
-        kinds |= {"target", "calendar"}
+        # By whose working time a part of a target is (S22, S31).
+        kinds |= {"target", "calendar", "assignment", "employment", "absence", "membership", "placement"}
     only_here = not functions & _ELSEWHERE and all(_looks_only_there(measure) for measure in measures)
     return Concern(
         kinds=frozenset(kinds), types=types, kpis=sorted(histories), occurred=_around(answer) if only_here else None

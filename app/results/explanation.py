@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.calendars.periods import first_instant
-from app.core.db import OrganizationId
+from app.accounts.access import Principal
+from app.calendars.periods import first_instant, local_day
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import ValidationFailed
 from app.core.snapshots import Snapshots
 from app.events.models import Event
+from app.events.queries import visible_to
 from app.goals.targets import target_values
 from app.kpis import evidence, formulas
 from app.kpis.attribution import Subject
@@ -29,6 +30,7 @@ from app.rates.conversion import RateBook
 from app.rates.service import load_rates
 from app.results import explanation_schemas as schemas
 from app.results.addresses import Address, addresses
+from app.results.asking import pointing
 from app.results.schemas import Window
 from app.results.service import figures_out, filter_of, subject_of, subject_out
 
@@ -39,7 +41,7 @@ class _Page(PageQuery):
     question: str
 
 
-async def explain(snapshots: Snapshots, query: schemas.ExplainQuery) -> schemas.Explanation:
+async def explain(snapshots: Snapshots, who: Principal, query: schemas.ExplainQuery) -> schemas.Explanation:
     """The figure, opened, in one snapshot."""
     subject = _subject(query)
     question = Query(
@@ -54,9 +56,11 @@ async def explain(snapshots: Snapshots, query: schemas.ExplainQuery) -> schemas.
         as_of=query.as_of,
         known_at=query.known_at,
     )
-    async with snapshots.at(query.as_of) as session:
-        prepared = await prepare(session, snapshots.org_id, question, targets=target_values)
-        return await _explained(session, prepared, query, subject)
+    places = {"/kpis/0": "/kpi", "/subjects/0": "/subject", f"/versions/{query.kpi}": "/version"}
+    async with snapshots.at(query.as_of, query.known_at) as session:
+        with pointing(places):
+            prepared = await prepare(session, snapshots.org_id, question, targets=target_values)
+        return await _explained(session, prepared, who, query, subject)
 
 
 def _subject(query: schemas.ExplainQuery) -> Subject:
@@ -71,13 +75,13 @@ def _subject(query: schemas.ExplainQuery) -> Subject:
 
 
 async def _explained(
-    session: AsyncSession, prepared: Prepared, query: schemas.ExplainQuery, subject: Subject
+    session: AsyncSession, prepared: Prepared, who: Principal, query: schemas.ExplainQuery, subject: Subject
 ) -> schemas.Explanation:
     history, context, total = prepared.histories[0], prepared.context, prepared.plan.total
     readings = prepared.plan.cell(history, total).readings
     parts = [reading.part for reading in readings]
     measure = _measure(query, parts)
-    rows, following = await _events(session, prepared, query, subject, parts, measure)
+    rows, following = await _events(session, prepared, who, query, subject, parts, measure)
     zone, window = context.cut.zone, total.window
     return schemas.Explanation(
         as_of=context.at,
@@ -99,7 +103,7 @@ async def _explained(
         measures=[each for part in parts for each in _measures(prepared, part, subject)],
         operands=[each for reading in readings for each in _operands(prepared, reading, subject)],
         measure=measure or "",
-        events=await _shown(session, prepared, rows),
+        events=await _shown(session, prepared, who, rows),
         next_cursor=following,
     )
 
@@ -120,6 +124,7 @@ def _measure(query: schemas.ExplainQuery, parts: Sequence[Part]) -> str | None:
 async def _events(
     session: AsyncSession,
     prepared: Prepared,
+    who: Principal,
     query: schemas.ExplainQuery,
     subject: Subject,
     parts: Sequence[Part],
@@ -141,7 +146,7 @@ async def _events(
         reach = Reach(subject, sorted(attributor.reach(subject)), attributor.mapped())
         statement = evidence.left_out(scope, audience, opened, reach)
     page = _Page(limit=query.limit, cursor=query.cursor, question=query.model_dump_json(exclude={"limit", "cursor"}))
-    return await paginate(session, statement, [Key(Event.occurred_at), Key(Event.row_id)], page)
+    return await paginate(session, statement.where(*visible_to(who)), [Key(Event.occurred_at), Key(Event.row_id)], page)
 
 
 def _measures(prepared: Prepared, part: Part, subject: Subject) -> list[schemas.ExplainedMeasure]:
@@ -230,52 +235,58 @@ def _as_node(value: Decimal | None) -> Node:
     return Unary("-", Number(shown)) if value < 0 else Number(shown)
 
 
-async def _shown(session: AsyncSession, prepared: Prepared, rows: Sequence[Any]) -> list[schemas.ExplainedEvent]:
+async def _shown(
+    session: AsyncSession, prepared: Prepared, who: Principal, rows: Sequence[Any]
+) -> list[schemas.ExplainedEvent]:
     context = prepared.context
     known_by = await addresses(session, context.org_id, [(row[0], row[1]) for row in rows])
-    related = await _related(session, context.org_id, [row[-1] for row in rows])
+    related = await _related(session, who, [row[-1] for row in rows])
     book = await load_rates(session, context.org_id, prepared.query.rate_set, context.known_at)
     return [
-        _event(row, address, others, _rates(row[0], row[2], book, context))
-        for row, address, others in zip(rows, known_by, related, strict=True)
+        _event(row, address, related, _rates(*_priced(row, related, context), book, context))
+        for row, address in zip(rows, known_by, strict=True)
     ]
 
 
-def _rates(event: Event, day: date | None, book: RateBook, context: Context) -> list[str]:
+def _priced(row: Any, related: Mapping[str, Event], context: Context) -> tuple[Event | None, date | None]:
+    """The event whose amount is looked at, with the day of its rate: of an open thing the start that said it last."""
+    event, day, told = row[0], row[2], row[-1] or {}
+    if "value" not in told:
+        return event, day
+    said = related.get(told["value"] or "")
+    if said is None or said.occurred_at is None:
+        return None, None
+    return said, said.occurred_on or local_day(said.occurred_at, context.cut.zone)
+
+
+def _rates(event: Event | None, day: date | None, book: RateBook, context: Context) -> list[str]:
     """By which rates the event's amount became money of the answer; none where it is that already, or could not."""
-    if event.amount is None or event.currency is None or event.currency == context.currency or day is None:
+    if event is None or day is None:
+        return []
+    if event.amount is None or event.currency is None or event.currency == context.currency:
         return []
     factor = book.factor(event.currency, context.currency, day, context.home_currency)
     return list(factor.path) if factor else []
 
 
-async def _related(
-    session: AsyncSession, org_id: OrganizationId, told: Sequence[Any]
-) -> list[tuple[list[schemas.RelatedEvent], str | None]]:
-    """For each row the events by which it was judged, and the first deviation of a cadence."""
-    named = [list(_places(each)) for each in told]
-    ids = {UUID(row_id) for places in named for _, row_id in places if row_id}
-    found: dict[str, Event] = {}
-    if ids:
-        events = await session.execute(select(Event).where(Event.org_id == org_id, Event.row_id.in_(sorted(ids))))
-        found = {str(event.row_id): event for event in events.scalars()}
-    return [
-        (
-            [_related_event(place, found.get(row_id) if row_id else None) for place, row_id in places],
-            (each or {}).get("deviation"),
-        )
-        for places, each in zip(named, told, strict=True)
-    ]
+async def _related(session: AsyncSession, who: Principal, told: Sequence[Any]) -> Mapping[str, Event]:
+    """The events by which the rows were judged, by row; without those that the caller may not see."""
+    ids = {UUID(row_id) for each in told for _, row_id in _places(each) if row_id}
+    if not ids:
+        return {}
+    wanted = select(Event).where(Event.org_id == who.org_id, Event.row_id.in_(sorted(ids)), *visible_to(who))
+    events = await session.execute(wanted)
+    return {str(event.row_id): event for event in events.scalars()}
 
 
 def _places(told: Mapping[str, Any] | None) -> Iterator[tuple[str, str | None]]:
-    """What the rows that are named are to the event: `end`, `step 2`, `touch 1`, `done 3`, `until`."""
+    """What the rows that are named are to the event: `end`, `step 2`, `touch 1`, `done 3`, `until`, `value`."""
     words = {"steps": ("step", 2), "touches": ("touch", 1), "done": ("done", 1)}
     for key, rows in (told or {}).items():
         if key in words:
             word, first = words[key]
             yield from ((f"{word} {place}", row) for place, row in enumerate(rows or (), first))
-        elif key in {"end", "until"}:
+        elif key in {"end", "until", "value"}:
             yield key, rows
 
 
@@ -286,13 +297,13 @@ def _related_event(place: str, event: Event | None) -> schemas.RelatedEvent:
         external_id=event.external_id if event else None,
         type=event.type if event else None,
         occurred_at=event.occurred_at if event else None,
+        amount=event.amount if event else None,
+        currency=event.currency if event else None,
     )
 
 
-def _event(
-    row: Any, address: Address, others: tuple[list[schemas.RelatedEvent], str | None], rates: list[str]
-) -> schemas.ExplainedEvent:
-    event, source, day, weight, value, reason, _ = row
+def _event(row: Any, address: Address, related: Mapping[str, Event], rates: list[str]) -> schemas.ExplainedEvent:
+    event, source, day, weight, value, reason, told = row
     return schemas.ExplainedEvent(
         event_id=event.event_id,
         source=source,
@@ -308,7 +319,7 @@ def _event(
         amount=event.amount,
         currency=event.currency,
         rates=rates,
-        related=others[0],
-        deviation=others[1],
+        related=[_related_event(place, related.get(row_id) if row_id else None) for place, row_id in _places(told)],
+        deviation=(told or {}).get("deviation"),
         reason=reason,
     )

@@ -60,13 +60,16 @@ class RelatedEvent(Output):
     """An event by which another one was judged, such as the answer to a lead."""
 
     place: str = Field(
-        description="What it is to that event: `end`, `step 2` of a funnel, `touch 1`, `done 1` of a cadence, `until`.",
+        description="What it is to that event: `end`, `step 2` of a funnel, `touch 1`, `done 1` of a cadence, `until`; "
+        "`value`: the start that said last what an open thing is worth.",
         examples=["end"],
     )
     event_id: UUID | None = Field(description="The event; null where there is none, such as a step that was not taken.")
     external_id: str | None = Field(description="Its id in its source.", examples=["call-1"])
     type: str | None = Field(description="What happened.", examples=["call.made"])
     occurred_at: datetime | None = Field(description="When.")
+    amount: ExactDecimal | None = Field(description="Its amount in its own currency.")
+    currency: str | None = Field(description="Currency of the amount.", examples=["USD"])
 
 
 class ExplainedEvent(Output):
@@ -93,12 +96,13 @@ class ExplainedEvent(Output):
     amount: ExactDecimal | None = Field(description="Its amount in its own currency.")
     currency: str | None = Field(description="Currency of the amount.", examples=["USD"])
     rates: list[str] = Field(
-        description="The rates by which the amount became money of the answer (S26); empty where none was needed or "
-        "there is none.",
+        description="The rates by which the amount (of an open thing: that of `value` in `related`) became money of "
+        "the answer (S26); empty where none was needed or there is none.",
         examples=[["1 EUR = 1.10 USD"]],
     )
     related: list[RelatedEvent] = Field(
-        description="Of pairs, funnels, touches and cadences: the events by which this one was judged."
+        description="Of pairs, funnels, touches, cadences and values of open things: the events by which this one was "
+        "judged."
     )
     deviation: str | None = Field(
         description="Of a cadence: the first step that was not done in time.", examples=["call.made by P2D"]

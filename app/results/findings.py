@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kpis.attribution import Attributor, Subject
 from app.kpis.measures import Scope
 from app.kpis.questions import Answer, Cell, MembersOf
-from app.results import benchmark, signals
+from app.results import benchmark, signals, wording
 from app.results import findings_schemas as schemas
 from app.results.asking import Asking, Moment, heading, moment, pointing, question
 from app.results.benchmark import Direction
@@ -30,7 +30,7 @@ _GRAVITY = {"high": 0, "medium": 1, "info": 2}
 
 async def find(asking: Asking, query: schemas.FindingQuery) -> schemas.Findings:
     """Everything that was found, from one snapshot."""
-    async with asking.at(query.as_of) as session:
+    async with asking.at(query.as_of, query.known_at) as session:
         seen = await moment(session, asking.org_id, query.as_of, query.known_at)
         with pointing({"/subjects/0": "/team"}):
             search = await _Search.begun(asking, session, query, seen)
@@ -45,7 +45,7 @@ class _Standing:
 
     cell: Cell
     side: str | None  # strength, weakness, or between
-    median: Decimal | None
+    spread: benchmark.Spread
     people: int
 
 
@@ -101,7 +101,7 @@ class _Search:
         spread = benchmark.spread(list(values.values()))
         return {
             person: _Standing(
-                cells[person], _side(value, spread, cast("Direction", face.direction)), spread.median, len(values)
+                cells[person], _side(value, spread, cast("Direction", face.direction)), spread, len(values)
             )
             for person, value in values.items()
         }
@@ -115,23 +115,22 @@ class _Search:
         if 2 * strong > judged and not weak:
             yield self._overall("top_performer", "info", person, by_kpi, "strength", strong)
         if 2 * weak > judged and not strong:
-            yield self._overall("needs_help", "high", person, by_kpi, "weakness", weak)
+            # One KPI is little to judge a person by.
+            yield self._overall("needs_help", "high" if weak > 1 else "medium", person, by_kpi, "weakness", weak)
 
     def _strength(self, person: Subject, kpi: str, standing: _Standing) -> schemas.Finding:
         is_good = standing.side == "strength"
-        place = "best" if is_good else "lowest-standing"
-        name = self._answer.kpis[kpi].name
         return schemas.Finding(
             kind="strength" if is_good else "weakness",
             severity="info" if is_good else "medium",
             member=self._person(person),
             customer=None,
-            sentence=f"{self._answer.names[person]} is in the {place} quarter of {standing.people} people by {name}.",
+            sentence=self._told_of(kpi, person, standing),
             figures=[
                 self._figure(kpi, kpi, standing.cell),
                 schemas.FindingFigure(
                     name=f"median of {kpi}",
-                    value=standing.median,
+                    value=standing.spread.median,
                     unit=self._unit(kpi),
                     status="ok",
                     sample=standing.people,
@@ -140,17 +139,34 @@ class _Search:
             opens=self._explain(kpi, person),
         )
 
+    def _told_of(self, kpi: str, person: Subject, standing: _Standing) -> str:
+        """Where the value stands; 'in the quarter' would be untrue where many share the quartile."""
+        face, spread, currency = self._answer.kpis[kpi], standing.spread, self._answer.currency
+        is_low = (standing.side == "weakness") == (face.direction == "increase")
+        place, quartile = (
+            ("below the lower", spread.lower_quartile) if is_low else ("above the upper", spread.upper_quartile)
+        )
+        value = wording.written(standing.cell.value or Decimal(0), face, currency)
+        return (
+            f"{self._answer.names[person]} is at {value} by {face.name}, at or {place} quartile of {standing.people} "
+            f"people, {wording.between(quartile, face, currency)}; their median is "
+            f"{wording.between(spread.median, face, currency)}."
+        )
+
     def _overall(
         self, kind: Any, severity: Any, person: Subject, by_kpi: Mapping[str, _Standing], side: str, number: int
     ) -> schemas.Finding:
         kpis = [kpi for kpi, standing in by_kpi.items() if standing.side == side]
-        quarter = "best" if side == "strength" else "lowest-standing"
+        other = "weakness" if side == "strength" else "strength"
+        compared = f"{number} of the {len(by_kpi)} KPIs" if len(by_kpi) > 1 else "the only KPI"
+        names = ", ".join(self._answer.kpis[kpi].name for kpi in kpis)
         return schemas.Finding(
             kind=kind,
             severity=severity,
             member=self._person(person),
             customer=None,
-            sentence=f"{self._answer.names[person]} is in the {quarter} quarter by {number} of {len(by_kpi)} KPIs.",
+            sentence=f"{self._answer.names[person]} has a {side} in {compared} that could be compared ({names}), "
+            f"and no {other}.",
             figures=[self._figure(kpi, kpi, by_kpi[kpi].cell) for kpi in kpis],
             opens=self._explain(kpis[0], person),
         )
@@ -197,7 +213,9 @@ class _Search:
     def _declining(
         self, kpi: str, person: Subject, cell: Cell, limits: signals.Limits, days: str, weeks: int
     ) -> schemas.Finding:
-        name = self._answer.names.get(person) or "Somebody"
+        face, currency = self._answer.kpis[kpi], self._answer.currency
+        value = wording.written(cell.value or Decimal(0), face, currency)
+        first, _, last = days.partition("..")
         mean = schemas.FindingFigure(
             name=f"weekly mean of {kpi}", value=limits.mean, unit=self._unit(kpi), status="ok", sample=weeks
         )
@@ -206,7 +224,9 @@ class _Search:
             severity="medium",
             member=self._person(person),
             customer=None,
-            sentence=f"The last week of {name} by {self._answer.kpis[kpi].name} belongs to a signal for the worse.",
+            sentence=f"{self._answer.names[person]} was at {value} by {face.name} in the week from {first} to {last}, "
+            f"which belongs to a signal for the worse; the mean of {weeks} weeks is "
+            f"{wording.between(limits.mean, face, currency)}.",
             figures=[self._figure(kpi, kpi, cell), mean],
             opens=self._explain(kpi, person, days),
         )
@@ -241,12 +261,12 @@ class _Search:
         if told is None:
             self._missing["customer_at_risk", "too_few_gaps"] += 1
         elif told.is_broken:
-            days = self._days
+            days, usual = self._days, wording.days(told.usual)
             yield self._customer(
                 "customer_at_risk",
                 "high" if told.silence > 2 * told.limit else "medium",
                 name,
-                f"Nothing from {name} for {told.silence} days; usual are {told.usual:f} days between.",
+                f"Nothing from {name} for {wording.days(told.silence)}; the usual gap is {usual}.",
                 [
                     days("days of silence", Decimal(told.silence), told.gaps),
                     days("usual gap", told.usual, told.gaps),
@@ -254,14 +274,17 @@ class _Search:
                     *self._known(customer),
                 ],
             )
-        silence = (self._seen.today - customer.last_contact).days if customer.last_contact else None
-        if (customer.has_won or customer.open_deals) and (silence is None or silence > self._query.contact_every):
-            since = "in two years" if silence is None else f"for {silence} days"
+        # Where no contact is known a customer has waited since their first deal.
+        since = customer.last_contact or customer.first_deal
+        waited = (self._seen.today - since).days if since else 0
+        if (customer.has_won or customer.open_deals) and waited > self._query.contact_every:
             yield self._customer(
                 "not_contacted",
-                "high" if silence is None or silence > 2 * self._query.contact_every else "medium",
+                "high" if waited > 2 * self._query.contact_every else "medium",
                 name,
-                f"Nobody has been in contact with {name} {since}.",
+                f"Nobody has been in contact with {name} for {wording.days(waited)}."
+                if customer.last_contact
+                else f"No contact with {name} is known; their first deal in two years was {wording.days(waited)} ago.",
                 self._known(customer),
             )
 
@@ -341,11 +364,17 @@ async def _in_scope(
 
 
 def _side(value: Decimal, spread: benchmark.Spread, direction: Direction) -> str | None:
-    """The better and the worse quarter; nobody where the middle half is one value."""
+    """At or beyond the better or the worse quartile, and not at the median, which many may share.
+
+    Nobody where the middle half is one value.
+    """
     if spread.lower_quartile == spread.upper_quartile:
         return None
-    if value >= spread.upper_quartile:
-        return "strength" if direction == "increase" else "weakness"
-    if value <= spread.lower_quartile:
-        return "weakness" if direction == "increase" else "strength"
+    lower, upper = spread.lower_quartile, spread.upper_quartile
+    best, worst = (upper, lower) if direction == "increase" else (lower, upper)
+    match benchmark.lead(value, spread.median, direction):
+        case "better" if benchmark.lead(value, best, direction) != "worse":
+            return "strength"
+        case "worse" if benchmark.lead(value, worst, direction) != "better":
+            return "weakness"
     return None

@@ -42,7 +42,7 @@ class _Chosen:
 
 async def compute_funnel(asking: Asking, query: schemas.FunnelQuery) -> schemas.Funnel:
     """The funnel of every subject and window, from one snapshot."""
-    async with asking.at(query.as_of) as session:
+    async with asking.at(query.as_of, query.known_at) as session:
         seen = await moment(session, asking.org_id, query.as_of, query.known_at)
         chosen = await _of_kpi(session, asking, query, seen) if query.kpi else _Chosen(_described(query))
         definitions = _definitions(chosen.funnel)

@@ -28,7 +28,7 @@ async def compute_matrix(asking: Asking, query: schemas.MatrixQuery) -> schemas.
     by = replace(by, top=min(by.top or SEGMENTS, MOST_SEGMENTS))
     team = Subject("team", query.team)
     subjects: list[Subject | MembersOf] = [team, MembersOf(query.team)]
-    async with asking.at(query.as_of) as session:
+    async with asking.at(query.as_of, query.known_at) as session:
         seen = await moment(session, asking.org_id, query.as_of, query.known_at)
         with pointing({"/kpis/0": "/kpi", "/kpis": "/kpi", "/subjects/0": "/team", "/subjects/1": "/team"}):
             whole = await asking.compute(session, question(query, seen, [query.kpi], subjects, query.period))

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.core.budget import QueryBudgetExceeded
 from app.core.problems import TooExpensive, ValidationFailed, problems
 from app.core.routing import TransactionalRoute, read_only
 from app.kpis import service as kpis
@@ -17,7 +18,13 @@ router = APIRouter(route_class=TransactionalRoute, prefix="/kpis", tags=["kpis"]
 @router.post(
     "/{key}/versions/preview",
     responses=problems(
-        kpis.KpiNotFound, kpis.KpiArchived, kpis.KpiDefinitionInvalid, ValidationFailed, QueryTooLarge, TooExpensive
+        kpis.KpiNotFound,
+        kpis.KpiArchived,
+        kpis.KpiDefinitionInvalid,
+        ValidationFailed,
+        QueryTooLarge,
+        TooExpensive,
+        QueryBudgetExceeded,
     ),
 )
 @read_only

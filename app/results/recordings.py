@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, Uuid, and_, cast, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, Uuid, and_, cast, func, literal, or_, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.access import Principal
 from app.accounts.models import OrganizationSettings
 from app.calendars.models import NamedPeriod, WorkCalendarRow
 from app.core.db import OrganizationId
 from app.employment.models import Absence, Employment
 from app.events.models import Event, Source
+from app.events.queries import visible_to
 from app.events.sources import SourceCounts
 from app.goals.models import GoalTarget
 from app.kpis.models import KpiRow, KpiVersionRow
@@ -197,30 +199,35 @@ def _versions(span: Span, keys: Sequence[str]) -> Select[Any]:
 # ------------------------------------------------------------------------------------------------------- telling
 
 
-async def tell(session: AsyncSession, org_id: OrganizationId, rows: Sequence[Recording]) -> list[Told]:
-    """Each change with the fields that it changed; a few statements for each kind that is there."""
+async def tell(session: AsyncSession, who: Principal, rows: Sequence[Recording]) -> list[Told]:
+    """Each change with the fields that it changed; a few statements for each kind that is there.
+
+    Of an event that the caller may not see it is told that it was recorded, and nothing of what it says.
+    """
     told: dict[tuple[datetime, Kind, UUID], Told] = {}
     for kind in dict.fromkeys(row.kind for row in rows):
         of_kind = [row for row in rows if row.kind == kind]
         describe = _DESCRIBERS.get(kind, _describe_revisions)
-        for each in await describe(session, org_id, of_kind):
+        for each in await describe(session, who, of_kind):
             recording = each.recording
             told[recording.recorded_at, recording.kind, recording.row_id] = each
     return [told[row.recorded_at, row.kind, row.row_id] for row in rows]
 
 
-async def _describe_events(session: AsyncSession, org_id: OrganizationId, rows: Sequence[Recording]) -> list[Told]:
+async def _describe_events(session: AsyncSession, who: Principal, rows: Sequence[Recording]) -> list[Told]:
+    org_id = who.org_id
     found = await session.execute(
-        select(Event, Source.key)
+        select(Event, Source.key, and_(true(), *visible_to(who)))
         .join(Source, and_(Source.org_id == Event.org_id, Source.id == Event.source_id))
         .where(Event.org_id == org_id, Source.org_id == org_id, Event.row_id.in_([row.row_id for row in rows]))
     )
-    events = {event.row_id: (event, key) for event, key in found}
+    events = {event.row_id: (event, key, is_visible) for event, key, is_visible in found}
     earlier = await session.execute(
         select(Event).where(
             Event.org_id == org_id,
-            Event.event_id.in_([event.event_id for event, _ in events.values()]),
+            Event.event_id.in_([event.event_id for event, _, _ in events.values()]),
             Event.superseded_at.in_([row.recorded_at for row in rows]),
+            *visible_to(who),
         )
     )
     before = {(event.event_id, event.superseded_at): event for event in earlier.scalars()}
@@ -228,19 +235,19 @@ async def _describe_events(session: AsyncSession, org_id: OrganizationId, rows: 
         Told(
             recording=row,
             id=event.event_id,
-            name=f"{key}:{event.external_id}",
-            fields=_differences(before.get((event.event_id, row.recorded_at)), event, _OF_EVENT),
+            name=f"{key}:{event.external_id}" if is_visible else None,
+            fields=_differences(before.get((event.event_id, row.recorded_at)), event, _OF_EVENT) if is_visible else {},
         )
         for row in rows
-        for event, key in [events[row.row_id]]
+        for event, key, is_visible in [events[row.row_id]]
     ]
 
 
-async def _describe_versions(session: AsyncSession, org_id: OrganizationId, rows: Sequence[Recording]) -> list[Told]:
+async def _describe_versions(session: AsyncSession, who: Principal, rows: Sequence[Recording]) -> list[Told]:
     found = await session.execute(
         select(KpiVersionRow, KpiRow.key)
         .join(KpiRow, and_(KpiRow.org_id == KpiVersionRow.org_id, KpiRow.id == KpiVersionRow.kpi_id))
-        .where(KpiVersionRow.org_id == org_id, KpiRow.org_id == org_id)
+        .where(KpiVersionRow.org_id == who.org_id, KpiRow.org_id == who.org_id)
         .where(KpiVersionRow.kpi_id.in_([row.row_id for row in rows]))
         .order_by(KpiVersionRow.number)
     )
@@ -264,7 +271,8 @@ def _version(row: Recording, versions: Sequence[tuple[KpiVersionRow, str]]) -> T
     return Told(recording=row, id=version.kpi_id, name=key, fields=number | dated | changed)
 
 
-async def _describe_revisions(session: AsyncSession, org_id: OrganizationId, rows: Sequence[Recording]) -> list[Told]:
+async def _describe_revisions(session: AsyncSession, who: Principal, rows: Sequence[Recording]) -> list[Told]:
+    org_id = who.org_id
     kind = rows[0].kind
     table = _TABLES[kind]
     key = _STABLE.get(kind, "id")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from app.accounts.access import Principal, Snapshots, requires
 from app.accounts.permissions import Permission
 from app.core import etags
+from app.core.budget import QueryBudgetExceeded
 from app.core.problems import TooExpensive, ValidationFailed, problems
 from app.core.routing import TransactionalRoute, read_only
 from app.core.settings import Settings
@@ -14,7 +15,6 @@ from app.core.snapshots import AsOfInTheFuture
 from app.goals.targets import AIMS
 from app.kpis.engine import QueryTooLarge
 from app.results import schemas, service
-from app.results.budget import QueryBudgetExceeded, QueryBudgetOfRequest
 from app.results.negotiation import NotAcceptable, accepted
 from app.results.streaming import stream_results
 
@@ -29,8 +29,8 @@ STREAMED: dict[int | str, dict[str, Any]] = {
                 "schema": {
                     "type": "string",
                     "description": "A JSON document a line: first what holds for all (`as_of`, `known_at`, `windows` "
-                    '…), then a row for each KPI, subject, group and window, last `{"rows": n}`: without it the stream '
-                    "was cut off.",
+                    '…), then a row for each KPI, subject, group and window, last `{"rows": n}`, or `{"problem": {…}}` '
+                    "where the rows end too early; without either the connection broke.",
                     "examples": [
                         '{"as_of": "2026-07-13T10:00:00Z", "known_at": "2026-07-13T10:00:00.000045Z", "windows": []}\n'
                         '{"kpi": "calls_made", "subject": {"type": "organization"}, "value": 2, "status": "ok"}\n'
@@ -41,7 +41,8 @@ STREAMED: dict[int | str, dict[str, Any]] = {
             "text/csv": {
                 "schema": {
                     "type": "string",
-                    "description": "A table with a header; the same rows in UTF-8.",
+                    "description": "A table with a header; the same rows in UTF-8. Where they end too early, the "
+                    "connection closes before the answer's last chunk.",
                     "examples": ["kpi,subject_type,window,value,status\ncalls_made,organization,2026-07,2,ok\n"],
                 }
             },
@@ -56,7 +57,6 @@ async def query_kpi_results(
     who: Reader,
     snapshots: Snapshots,
     query: schemas.ResultQuery,
-    budget: QueryBudgetOfRequest,
     request: Request,
     response: Response,
 ) -> schemas.ResultAnswer | Response:
@@ -72,10 +72,8 @@ async def query_kpi_results(
     if media_type != "application/json":
         limit = settings.max_streamed_cells
         question = service.question_of(query)
-        return await stream_results(
-            snapshots, question, budget, media_type=media_type, max_cells=limit, targets=AIMS.targets
-        )
-    answer = await service.query_results(snapshots, query, budget, max_cells=settings.max_result_cells, aims=AIMS)
+        return await stream_results(snapshots, question, media_type=media_type, max_cells=limit, targets=AIMS.targets)
+    answer = await service.query_results(snapshots, query, max_cells=settings.max_result_cells, aims=AIMS)
     content = answer.model_dump_json(exclude={"as_of", "known_at"})
     response.headers["ETag"] = etags.weak(content.encode())
     response.headers["Vary"] = "Accept"

@@ -10,31 +10,30 @@ from app.core.db import OrganizationId
 from app.core.problems import ErrorItem, ValidationFailed
 from app.core.snapshots import Snapshots
 from app.kpis.attribution import Days, Subject
-from app.kpis.engine import compute
+from app.kpis.engine import QueryTooLarge, compute
 from app.kpis.expressions.checker import filter_name, parse_filter
 from app.kpis.expressions.parser import parse
 from app.kpis.expressions.syntax import ExpressionError, Name, Node
 from app.kpis.ports import Aims, TargetChange
 from app.kpis.questions import Answer, Cell, Comparison, Group, GroupBy, MembersOf, Query, Series, ToDate
 from app.results import schemas
-from app.results.budget import QueryBudget
 from app.results.notes import notes_of
 
+_STREAM = "Or have it streamed: `Accept: application/x-ndjson` or `text/csv`."
 _GROUPABLE = frozenset({"about", "currency", "properties", "source", "type"})
 
 
 async def query_results(
-    snapshots: Snapshots, query: schemas.ResultQuery, budget: QueryBudget, *, max_cells: int, aims: Aims
+    snapshots: Snapshots, query: schemas.ResultQuery, *, max_cells: int, aims: Aims
 ) -> schemas.ResultAnswer:
     """The answer to a query, from one snapshot."""
     question = question_of(query)
-    async with (
-        budget.admitted(snapshots.org_id) as spending,
-        snapshots.at(query.as_of) as session,
-    ):
-        with spending.computing():
+    async with snapshots.at(query.as_of, query.known_at) as session:
+        try:
             answer = await compute(session, snapshots.org_id, question, max_cells=max_cells, targets=aims.targets)
-            lines = await _target_lines(session, snapshots.org_id, answer, aims)
+        except QueryTooLarge as error:
+            raise QueryTooLarge(f"{error.detail} {_STREAM}") from None
+        lines = await _target_lines(session, snapshots.org_id, answer, aims)
     return schemas.ResultAnswer(
         as_of=answer.as_of,
         known_at=answer.known_at,

@@ -13,9 +13,11 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter
+from sqlalchemy.exc import DBAPIError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.core.problems import Problem, from_database
 from app.core.schemas import Figure
 from app.core.snapshots import Snapshots
 from app.kpis.attribution import Subject
@@ -25,7 +27,6 @@ from app.kpis.history import KpiHistory
 from app.kpis.planning import Place
 from app.kpis.ports import Targets
 from app.kpis.questions import Cell, Query
-from app.results.budget import QueryBudget
 from app.results.service import group_out, subject_out, windows_out
 
 Format = Literal["application/x-ndjson", "text/csv"]
@@ -61,10 +62,10 @@ class RowStream(StreamingResponse):
 
 
 async def stream_results(
-    snapshots: Snapshots, query: Query, budget: QueryBudget, *, media_type: Format, max_cells: int, targets: Targets
+    snapshots: Snapshots, query: Query, *, media_type: Format, max_cells: int, targets: Targets
 ) -> RowStream:
     """The answer as a stream; whatever is wrong with the query is raised before it begins."""
-    rows = _blocks(snapshots, query, budget, media_type, max_cells, targets)
+    rows = _blocks(snapshots, query, media_type, max_cells, targets)
     try:
         return RowStream(await anext(rows), rows, media_type)
     except BaseException:
@@ -73,12 +74,31 @@ async def stream_results(
 
 
 async def _blocks(
-    snapshots: Snapshots, query: Query, budget: QueryBudget, media_type: Format, max_cells: int, targets: Targets
+    snapshots: Snapshots, query: Query, media_type: Format, max_cells: int, targets: Targets
 ) -> AsyncGenerator[bytes, None]:
-    """The encoded rows, in blocks; between them others are served."""
-    async with budget.admitted(snapshots.org_id) as spending, snapshots.at(query.as_of) as session:
+    """The encoded rows, in blocks; between them others are served.
+
+    What goes wrong once some are on their way can have no status any more: lines end with the problem, and a table is
+    broken off, so that its reader does not take it for the whole.
+    """
+    writer: _Writer = _Lines() if media_type == "application/x-ndjson" else _Table(query)
+    has_begun = False
+    try:
+        async with aclosing(_written(snapshots, query, writer, max_cells, targets)) as blocks:
+            async for block in blocks:
+                yield block.encode()
+                has_begun = True
+    except DBAPIError as error:
+        if not has_begun or (last := writer.broken_off(from_database(error))) is None:
+            raise
+        yield last.encode()
+
+
+async def _written(
+    snapshots: Snapshots, query: Query, writer: "_Writer", max_cells: int, targets: Targets
+) -> AsyncGenerator[str, None]:
+    async with snapshots.by_part(query.as_of, query.known_at) as (session, spending):
         parts = stream(session, snapshots.org_id, query, max_cells=max_cells, targets=targets)
-        writer: _Writer = _Lines() if media_type == "application/x-ndjson" else _Table(query)
         count, block, is_first = 0, io.StringIO(), True
         while True:
             with spending.computing():
@@ -94,10 +114,10 @@ async def _blocks(
                         block.write(writer.row(row))
                         count += 1
                 if block.tell() >= _BLOCK:
-                    yield block.getvalue().encode()
+                    yield block.getvalue()
                     block = io.StringIO()
                 await asyncio.sleep(0)
-        yield (block.getvalue() + writer.tail(count)).encode()
+        yield block.getvalue() + writer.tail(count)
 
 
 # ----------------------------------------------------------------------------------------------------------- rows
@@ -170,9 +190,12 @@ class _Writer(Protocol):
     def tail(self, count: int) -> str:
         """What stands after them."""
 
+    def broken_off(self, problem: Problem) -> str | None:
+        """What stands where they end too early; None: nothing can."""
+
 
 class _Lines:
-    """A JSON document a line; the last says how many rows there are, so that a stream that was cut off is noticed."""
+    """A JSON document a line; the last says how many rows there are, or why no more: what was cut off is noticed."""
 
     def head(self, part: Prepared) -> str:
         """What holds for all rows."""
@@ -201,6 +224,10 @@ class _Lines:
         """How many rows there were."""
         return self.row({"rows": count})
 
+    def broken_off(self, problem: Problem) -> str:
+        """Why there are no more."""
+        return self.row({"problem": problem.body()})
+
 
 class _Table:
     """CSV with a header (RFC 4180). Text that a spreadsheet would take for a formula is preceded by an apostrophe."""
@@ -227,6 +254,9 @@ class _Table:
     def tail(self, count: int) -> str:
         """Nothing: a table is its rows."""
         return ""
+
+    def broken_off(self, problem: Problem) -> None:
+        """Nothing that a reader would not take for a row."""
 
 
 def _line(cells: list[Any]) -> str:

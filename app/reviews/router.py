@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.accounts.access import Principal, Session, Snapshots, requires
 from app.accounts.permissions import Permission
 from app.core import etags
+from app.core.budget import QueryBudgetExceeded
 from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute
 from app.reviews import schemas, service
@@ -72,20 +73,23 @@ async def delete_review(session: Session, who: Writer, review_id: UUID, if_match
     await service.delete_review(session, who, review_id, if_match)
 
 
-@router.get("/{review_id}/evidence", responses=problems(ReviewNotFound, EvidenceNotFrozen))
-async def get_review_evidence(session: Session, who: Reader, review_id: UUID, response: Response) -> schemas.Evidence:
+@router.get("/{review_id}/evidence", responses=problems(ReviewNotFound, EvidenceNotFrozen, QueryBudgetExceeded))
+async def get_review_evidence(
+    snapshots: Snapshots, who: Reader, review_id: UUID, response: Response
+) -> schemas.Evidence:
     """Read the figures that were frozen when the review was shared.
 
     `digest` can be checked by anybody: SHA-256 over the RFC 8785 JSON of `content`. `restated_since` asks the same
     question of the same instant again, with everything that has been recorded since, and lists what differs.
     """
-    found = await service.get_evidence(session, who, review_id)
+    async with snapshots.at() as session:
+        found = await service.get_evidence(session, who, review_id)
     content = found.model_dump_json(exclude={"restated_since": {"known_at"}})
     response.headers["ETag"] = etags.weak(content.encode())
     return found
 
 
-@router.post("/{review_id}/share", responses=_CHANGE)
+@router.post("/{review_id}/share", responses=_CHANGE | problems(QueryBudgetExceeded))
 async def share_review(
     session: Session,
     snapshots: Snapshots,

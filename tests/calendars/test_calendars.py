@@ -166,3 +166,17 @@ async def test_calendars_are_paged(api: Api) -> None:
     second = await api.get("/calendars", limit=2, cursor=first["next_cursor"])
     assert [item["id"] for item in first["items"] + second["items"]] == made
     assert second["next_cursor"] is None
+
+
+async def test_weekdays_that_a_change_does_not_name_are_free(api: Api) -> None:
+    path = f"/calendars/{(await api.post('/calendars', {'name': 'Plain'}, expect=201))['id']}"
+    night = [{"start": "02:00", "end": "03:00"}]
+    changed = await api.patch(path, {"weekdays": {"sunday": night}})
+    assert {day: hours for day, hours in changed["weekdays"].items() if hours} == {"sunday": night}
+
+
+@pytest.mark.parametrize("value", [1.5, 1, "text", True, []])
+async def test_what_is_no_object_is_refused_where_one_belongs(api: Api, value: Any) -> None:
+    path = f"/calendars/{(await api.post('/calendars', {'name': 'Plain'}, expect=201))['id']}"
+    problem = await api.patch(path, {"weekdays": value}, expect=422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/weekdays"]

@@ -193,9 +193,6 @@ async def test_data_posted_with_peoples_keys_and_no_crm_are_the_wrong_tools(api:
 
 async def test_a_connected_crm_is_well_until_it_falls_silent(api: Api) -> None:
     connection = await hubspot(api, key="crm")
-    found = await checked(api, "right_tools")
-    assert [one["kind"] for one in found["findings"]] == ["silent_source"]
-    assert found["findings"][0]["id"] == connection.id
     await connection.tell(*HubSpotBatch().made("deal", 508, JULY_1).bodies())
     found = await checked(api, "right_tools")
     assert (found["verdict"], found["figures"]["from_crms"]) == ("ok", 1)
@@ -203,6 +200,21 @@ async def test_a_connected_crm_is_well_until_it_falls_silent(api: Api) -> None:
     found = await checked(api, "right_tools")
     assert (found["verdict"], found["figures"]["crms_silent"]) == ("problem", 1)
     assert found["steps"][0]["path"] == f"/v1/sources/{connection.id}/deliveries"
+
+
+async def test_a_crm_is_not_silent_before_it_has_been_connected_for_14_days(api: Api) -> None:
+    connection = await hubspot(api, key="crm")
+    found = await checked(api, "right_tools")
+    assert (found["verdict"], found["findings"], found["figures"]["crms_silent"]) == ("ok", [], 0)
+    assert found["sentence"] == "1 CRM connected, 1 of them so recently that nothing has come yet."
+    await api.set_clock("2026-07-12T10:00:00Z")  # before it was connected
+    assert (await checked(api, "right_tools"))["verdict"] == "ok"
+    await api.set_clock("2026-07-27T10:00:00Z")
+    assert (await checked(api, "right_tools"))["verdict"] == "ok"
+    await api.set_clock("2026-07-27T10:00:01Z")
+    found = await checked(api, "right_tools")
+    assert (found["verdict"], [one["id"] for one in found["findings"]]) == ("problem", [connection.id])
+    assert found["findings"][0]["detail"] == "Never heard of."
 
 
 async def test_teams_that_have_not_met_for_a_month_are_found(api: Api) -> None:
@@ -225,13 +237,57 @@ async def test_figures_closed_to_members_are_found(api: Api) -> None:
     ana, bo = await member(api, "Ana"), await member(api, "Bo")
     for name in ("ana", "bo"):
         await api.post("/events", event(name, "meeting.held", actor={"id": name}, properties=ONE_TO_ONE))
-    await api.key("member", ["results:read"], ana)
-    await api.key("member", ["goals:read"], bo)
+    await (await api.key("member", ["results:read"], ana)).get("/me")
+    await (await api.key("member", ["goals:read"], bo)).get("/me")
     found = await checked(api, "open_communication")
     assert [(one["kind"], one["id"]) for one in found["findings"]] == [("figures_closed", bo)]
     assert found["steps"][0]["body"]["member_id"] == bo
-    await api.key("member", ["results:read"], bo)
+    await (await api.key("member", ["results:read"], bo)).get("/me")
     assert (await checked(api, "open_communication"))["verdict"] == "ok"
+
+
+async def test_members_who_never_look_or_have_stopped_are_named(api: Api) -> None:
+    ana, bo = await member(api, "Ana"), await member(api, "Bo")
+    for name in ("ana", "bo"):
+        await api.post("/events", event(name, "meeting.held", actor={"id": name}, properties=ONE_TO_ONE))
+    keys = [await api.key("member", ["results:read"], who) for who in (ana, bo)]
+    await keys[0].get("/me")
+    found = await checked(api, "open_communication")
+    assert (found["verdict"], found["figures"]["members_not_looking"]) == ("problem", 1)
+    assert [(one["kind"], one["id"], one["name"], one["detail"]) for one in found["findings"]] == [
+        ("does_not_look", bo, "Bo", "No use of their key is known.")
+    ]
+    assert "1 member with a key did not use it in the last 30 days." in found["sentence"]
+    await api.set_clock("2026-08-12T10:00:00Z")
+    await keys[1].get("/me")
+    assert await _blind(api) == []  # it is 30 days since Ana looked
+    await api.set_clock("2026-08-13T10:00:00Z")
+    assert await _blind(api) == [(ana, "Their key was last used on 2026-07-13.")]
+    await keys[0].get("/me")
+    assert await _blind(api) == []
+
+
+async def _blind(api: Api) -> list[tuple[str, str]]:
+    findings = (await checked(api, "open_communication"))["findings"]
+    return [(one["id"], one["detail"]) for one in findings if one["kind"] == "does_not_look"]
+
+
+async def test_a_new_key_of_a_member_does_not_hide_that_the_old_one_was_used(api: Api) -> None:
+    ana = await member(api, "Ana")
+    old = await api.key("member", ["results:read"], ana)
+    key_id = (await old.get("/me"))["key_id"]
+    await api.delete(f"/api-keys/{key_id}")
+    assert "unknown: none has a key" in (await checked(api, "open_communication"))["sentence"]
+    await api.key("member", ["results:read"], ana)
+    found = await checked(api, "open_communication")
+    assert (found["figures"]["members_without_access"], found["figures"]["members_not_looking"]) == (0, 0)
+
+
+async def test_a_key_that_shows_no_figures_does_not_tell_that_its_member_looks(api: Api) -> None:
+    ana = await member(api, "Ana")
+    await api.key("member", ["results:read"], ana)
+    await (await api.key("member", ["goals:read"], ana)).get("/me")
+    assert [who for who, _ in await _blind(api)] == [ana]
 
 
 async def test_a_revoked_key_opens_nothing(api: Api) -> None:
@@ -245,7 +301,7 @@ async def test_a_revoked_key_opens_nothing(api: Api) -> None:
 async def test_members_without_a_one_to_one_in_30_days_are_found(api: Api) -> None:
     ana, bo = await member(api, "Ana"), await member(api, "Bo")
     for who in (ana, bo):
-        await api.key("member", ["results:read"], who)
+        await (await api.key("member", ["results:read"], who)).get("/me")
     assert (await checked(api, "open_communication"))["verdict"] == "unknown"
     await api.post("/events", event("a", "meeting.held", actor={"id": "ana"}, properties=ONE_TO_ONE))
     old = event("b", "meeting.held", "2026-06-12T08:00:00Z", actor={"id": "bo"}, properties=ONE_TO_ONE)

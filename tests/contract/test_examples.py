@@ -22,7 +22,7 @@ def _name(case: Any) -> str | None:
 async def test_every_documented_example_works(api: Api, operation: Operation, kind: str | None, body: Any) -> None:
     furnished = Furnished(api)
     await furnished.prepare(operation)
-    response = await _send(furnished, operation, kind, body)
+    response = await send(furnished, operation, kind, body)
     assert response.is_success, f"{operation.id}: {response.status_code} {response.text[:1000]}"
     operation.check(response)
 
@@ -33,15 +33,15 @@ async def test_a_repetition_with_an_idempotency_key_has_one_effect(api: Api, ope
     furnished = Furnished(api)
     await furnished.prepare(operation)
     kind, body = operation.asked[0]
-    first = await _send(furnished, operation, kind, body, {"Idempotency-Key": "contract-1"})
+    first = await send(furnished, operation, kind, body, {"Idempotency-Key": "contract-1"})
     assert first.is_success, f"{operation.id}: {first.status_code} {first.text[:1000]}"
-    again = await _send(furnished, operation, kind, body, {"Idempotency-Key": "contract-1"})
+    again = await send(furnished, operation, kind, body, {"Idempotency-Key": "contract-1"})
     assert again.status_code == first.status_code
     assert again.headers["Idempotency-Replayed"] == "true"
     secrets = dict.fromkeys(getattr(ROUTES[operation.id].endpoint, "secret_fields", ()))
     assert again.json() == first.json() | secrets
     operation.check(again)
-    other = await _send(furnished, operation, "application/json", {"other": True}, {"Idempotency-Key": "contract-1"})
+    other = await send(furnished, operation, "application/json", {"other": True}, {"Idempotency-Key": "contract-1"})
     assert other.status_code == 422
     assert other.json()["type"] == "/problems/idempotency-key-reused"
     operation.check(other)
@@ -61,9 +61,10 @@ def test_a_post_that_changes_nothing_takes_no_idempotency_key() -> None:
     assert [operation.id for operation in others if "Idempotency-Key" in operation.headers] == []
 
 
-async def _send(
+async def send(
     furnished: Furnished, operation: Operation, kind: str | None, body: Any, headers: dict[str, str] | None = None
 ) -> httpx.Response:
+    """One request of the operation with this example as its body."""
     options: dict[str, Any] = {"headers": dict(headers or {})}
     if kind is not None:
         options["headers"]["Content-Type"] = kind

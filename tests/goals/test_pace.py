@@ -1,23 +1,19 @@
 """Attainment, expected share, pace and verdict (S30–S32, S34)."""
 
-from datetime import date, time
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from app.calendars.periods import DayRange
-from app.calendars.working import WorkCalendar, WorkInterval
+from app.calendars.working import WorkCalendar
 from app.goals.pace import (
     Aim,
     PaceVerdict,
     Verdict,
-    Work,
     attainment,
-    expected_share,
     expected_value,
     pace,
     pace_verdict,
@@ -42,8 +38,7 @@ DISCOUNT = Aim("maintain", low=D(10), high=D(20))
 
 
 def test_golden_8_forty_of_a_hundred_on_10_july_is_ahead() -> None:
-    share = expected_share([Work(PLAIN, JULY)], date(2026, 7, 11))
-    assert share == Fraction(8, 23)
+    share = Fraction(8, 23)
     assert attainment(D(40), CALLS) == D("0.4")
     assert pace(D(40), CALLS, share) == D("1.15")
     assert pace_verdict(D(40), CALLS, share) == "ahead"
@@ -97,43 +92,6 @@ def test_an_aim_that_gives_no_ratio_is_refused(arguments: dict[str, object]) -> 
     """S30."""
     with pytest.raises(ValueError, match="above 0"):
         Aim(**arguments)  # type: ignore[arg-type]
-
-
-def test_a_day_is_past_at_its_end_and_weighs_by_part_time() -> None:
-    """S31."""
-    half_fridays = WorkCalendar(
-        "Half",
-        ZONE,
-        {**dict.fromkeys(range(4), (WorkInterval(time(9), time(17)),)), 4: (WorkInterval(time(9), time(13)),)},
-    )
-    week = DayRange(date(2026, 7, 6), date(2026, 7, 13))
-    assert expected_share([Work(half_fridays, week)], date(2026, 7, 6)) == 0
-    assert expected_share([Work(half_fridays, week)], date(2026, 7, 7)) == Fraction(8, 36)
-    assert expected_share([Work(half_fridays, week)], date(2026, 7, 10)) == Fraction(32, 36)
-    assert expected_share([Work(half_fridays, week)], date(2026, 7, 11)) == 1
-
-
-def test_nothing_is_expected_before_the_period_and_all_after_it() -> None:
-    assert expected_share([Work(PLAIN, JULY)], date(2026, 1, 1)) == 0
-    assert expected_share([Work(PLAIN, JULY)], date(2027, 1, 1)) == 1
-
-
-def test_a_team_is_expected_what_its_members_days_are() -> None:
-    """S31: one works all July, another from 16 July (12 working days)."""
-    work = [Work(PLAIN, JULY), Work(PLAIN, DayRange(date(2026, 7, 16), date(2026, 8, 1)))]
-    assert expected_share(work, date(2026, 7, 11)) == Fraction(8, 35)
-
-
-def test_part_time_weighs_its_part() -> None:
-    """S31: half time from 16 July on."""
-    work = [Work(PLAIN, JULY.until(date(2026, 7, 16))), Work(PLAIN, DayRange(date(2026, 7, 16), JULY.end), HALF)]
-    assert expected_share(work, date(2026, 7, 16)) == Fraction(11, 17)
-
-
-def test_a_period_without_working_time_counts_days() -> None:
-    weekend = DayRange(date(2026, 7, 11), date(2026, 7, 13))
-    assert expected_share([Work(PLAIN, weekend)], date(2026, 7, 12)) == HALF
-    assert expected_share([], date(2026, 7, 12)) == 1
 
 
 def test_only_what_builds_up_is_expected_in_part() -> None:
@@ -203,8 +161,26 @@ def test_a_verdict_stands_only_when_time_cannot_change_it(
     assert verdict(D(actual), aim, is_over=True) == over
 
 
-@settings(max_examples=60)
-@given(st.dates(date(2026, 6, 1), date(2026, 9, 1)), st.dates(date(2026, 6, 1), date(2026, 9, 1)))
-def test_the_expected_share_never_falls(one: date, other: date) -> None:
-    early, late = sorted([one, other])
-    assert 0 <= expected_share([Work(PLAIN, JULY)], early) <= expected_share([Work(PLAIN, JULY)], late) <= 1
+@pytest.mark.parametrize(
+    ("aim", "low", "high"),
+    [
+        (CALLS, D(75), D("Infinity")),
+        (LOST_DEALS, D("-Infinity"), D(15)),
+        (WIN_RATE, D("0.4"), D("Infinity")),
+        (RESPONSE, D("-Infinity"), D(300)),
+        (DISCOUNT, D(10), D(20)),
+        (Aim("maintain", low=D(10), high=D(20), is_additive=True), D(10), D(20)),
+    ],
+)
+def test_only_what_builds_up_loses_the_part_of_absences(aim: Aim, low: Decimal, high: Decimal) -> None:
+    """S31."""
+    left = aim.prorated(Fraction(3, 4))
+    assert left is not None
+    assert (left.low, left.high) == (low, high)
+    assert aim.prorated(Fraction(1)) == aim
+
+
+def test_of_a_target_that_absences_waive_nothing_is_left() -> None:
+    """S31."""
+    assert CALLS.prorated(Fraction(0)) is None
+    assert WIN_RATE.prorated(Fraction(0)) == WIN_RATE

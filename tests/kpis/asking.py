@@ -11,7 +11,7 @@ from app.kpis import formulas
 from app.kpis.attribution import ALL_TIME, Days, Span
 from app.kpis.definition import EventSelection, Measure
 from app.kpis.expressions.checker import parse_filter
-from app.kpis.measures import Audience, Row, Scope, statement
+from app.kpis.measures import Audience, Row, Scope, Union, statement
 from tests.support import Api
 
 AT = datetime(2026, 7, 13, 10, 0, tzinfo=UTC)
@@ -51,14 +51,19 @@ async def rows(
     windows: Sequence[Days] = (JULY,),
     *,
     audience: Audience = EVERYBODY,
-    groups: Sequence[Sequence[int]] = (),
+    unions: Sequence[Union] = (),
     scope: Scope | None = None,
 ) -> list[Any]:
     """The rows of the statement, in a fixed order."""
-    asked = statement(scope or await scope_of(api), audience, windows, measures, groups)
+    asked = statement(scope or await scope_of(api), audience, windows, measures, unions)
     async with api.world.database.read(api.org_id) as session:
         found = [Row(*row) for row in await session.execute(asked)]
     return sorted(found, key=lambda row: (row.kind, row.number, row.subject, row.group or "", row.window))
+
+
+def both(windows: Sequence[Days] = (JULY,)) -> list[Union]:
+    """The first two measures together, for each window."""
+    return [((0, days), (1, days)) for days in windows]
 
 
 async def row(api: Api, measure: Measure, days: Days = JULY, *, at: datetime = AT, **more: Any) -> Any:

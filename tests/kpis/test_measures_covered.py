@@ -74,6 +74,15 @@ async def test_a_shared_event_is_the_time_of_each_who_is_credited(selling: Api) 
     assert (await _busy(selling, {"organization": True}))["sample"] == 2
 
 
+async def test_what_ended_as_the_days_began_is_not_in_them(selling: Api) -> None:
+    """Warsaw's July began at 22:00 UTC."""
+    await selling.post("/events", _event("before", "meeting.held", "2026-06-30T22:00:00Z", 3600, "ana"))
+    assert await _busy(selling, {"organization": True}, "2026-06") == {"values": [3600], "value": 3600, "sample": 1}
+    assert await _busy(selling, {"organization": True}) == {"values": [0], "value": 0, "sample": 0}
+    await selling.post("/events", _event("short", "meeting.held", "2026-06-30T22:00:00Z", 0, "ana"))
+    assert await _busy(selling, {"organization": True}) == {"values": [0], "value": 0, "sample": 1}
+
+
 async def test_what_nobody_is_credited_with_overlaps_with_nothing(selling: Api) -> None:
     events = [_event(key, "call.made", "2026-07-06T08:00:00Z", 60, "x") | {"actor": None} for key in ("a", "b")]
     await selling.post("/events/batch", {"events": events})

@@ -11,7 +11,7 @@ from app.kpis.definition import Aggregate, EventMeasure
 from app.kpis.expressions.checker import parse_filter
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures import CurrencyFactors, Grouping
-from tests.kpis.asking import EVERYBODY, JULY, credits_of, event, identity, ingest, row, rows, scope_of, value
+from tests.kpis.asking import EVERYBODY, JULY, both, credits_of, event, identity, ingest, row, rows, scope_of, value
 from tests.support import Api
 
 AMOUNT = Name(("amount",))
@@ -79,8 +79,8 @@ async def test_measures_that_share_events_count_each_once(api: Api) -> None:
     every = EventMeasure(aggregate=Aggregate.COUNT, events=("call.made",))
     some = EventMeasure(aggregate=Aggregate.MEDIAN, events=("call.made",), value=Name(("properties", "a")))
     windows = [JULY, Days(day(2), day(4)), Days(day(3), day(10))]
-    found = await rows(api, [every, some], windows, groups=[(0, 1)])
-    assert {each.window: each.enters for each in found if each.kind == "group"} == {0: 3, 1: 2, 2: 2}
+    found = await rows(api, [every, some], windows, unions=both(windows))
+    assert {each.window: each.enters for each in found if each.kind == "union"} == {0: 3, 1: 2, 2: 2}
     assert {each.window: (each.a, each.b, each.c) for each in found if each.number == 1}[0] == (1, 2, 2)
 
 
@@ -167,10 +167,11 @@ async def test_groups_are_json_texts_none_and_the_rest(api: Api) -> None:
         '"pro"': 2, "3": 2, "true": 1, "null": 1, '"null"': 1, '"x\\"y"': 1,
     }  # fmt: skip
     some = Grouping(by, ['"pro"', "null"])
-    found = await rows(api, [of_wins(Aggregate.SUM)], groups=[(0,)], scope=await scope_of(api, grouping=some))
+    sums = [of_wins(Aggregate.SUM), of_wins(Aggregate.AVG)]
+    found = await rows(api, sums, unions=both(), scope=await scope_of(api, grouping=some))
     assert {(each.kind, each.group): each.enters for each in found} == {
         ("measure", '"pro"'): 2, ("measure", "null"): 1, ("measure", ""): 5,
-        ("group", '"pro"'): 2, ("group", "null"): 1, ("group", ""): 5,
+        ("union", '"pro"'): 2, ("union", "null"): 1, ("union", ""): 5,
     }  # fmt: skip
 
 

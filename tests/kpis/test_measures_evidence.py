@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Select
 
 from app.kpis import evidence
@@ -157,20 +158,144 @@ async def test_open_things_are_told_at_their_moment(api: Api) -> None:
     before = Days(date(2026, 7, 1), date(2026, 7, 4))
     used, others = await both(api, measure, before)
     assert set(used) == {"l1", "l3"}
-    assert others == {"l2": "closed", "l4": "no_thing"}
+    assert others == {"l2": "not_first", "l4": "no_thing"}
     used, others = await both(api, measure)
     assert set(used) == {"l3", "l5"}
     assert others == {"l1": "closed", "l2": "closed", "l4": "no_thing"}
-    worth = OpenMeasure(
+    valued = OpenMeasure(
         aggregate=Aggregate.SUM,
         start=LEAD,
         end=selection("deal.lost"),
         match="lead",
         value=Name(("amount",)),
     )
-    used, others = await both(api, worth)
+    used, others = await both(api, valued)
     assert used == {}
     assert {others[name] for name in ("l1", "l3", "l5")} == {"no_value"}
+
+
+def worth(name: str, at: str, lead: str, amount: str | None = None, currency: str = "EUR", **more: Any) -> Any:
+    """A start, with what it says that the thing is worth."""
+    money = {"amount": {"value": amount, "currency": currency}} if amount else {}
+    return event(name, "lead.created", at, lead, **money, **more)
+
+
+VALUES = [
+    worth("a1", "07-01 09:00", "A", "100"),
+    worth("a2", "07-02 09:00", "A", "150"),
+    worth("b1", "07-01 09:00", "B", "10"),
+    worth("b2", "07-02 09:00", "B", "20"),
+    event("bw", "deal.won", "07-05 09:00", "B"),
+    worth("b3", "07-07 09:00", "B", "30"),
+    worth("c1", "07-01 09:00", "C"),
+    worth("c2", "07-03 09:00", "C", "50", "USD"),
+    worth("d1", "07-01 09:00", "D"),
+]
+LATER = Days(date(2026, 7, 4), date(2026, 8, 1))
+A_BY_A2 = {"a1": (150, {"value": "a2"})}
+UNUSABLE = {"c1": "unconverted", "d1": "no_value"}
+
+
+@pytest.mark.parametrize(
+    ("how", "days", "used", "others"),
+    [
+        ({}, JULY, A_BY_A2, {"b1": "closed", "b2": "closed", "b3": "not_first", **UNUSABLE}),
+        (
+            {"repeat": "each"},
+            JULY,
+            A_BY_A2 | {"b3": (30, {"value": "b3"})},
+            {"b1": "closed", "b2": "closed", **UNUSABLE},
+        ),
+        ({"at": "start"}, LATER, A_BY_A2 | {"b1": (20, {"value": "b2"})}, UNUSABLE),
+        ({"at": "start", "repeat": "each"}, LATER, A_BY_A2 | {"b1": (20, {"value": "b2"})}, UNUSABLE),
+        (
+            {"at": "start"},
+            Days(date(2026, 7, 2), date(2026, 8, 1)),
+            {"a1": (100, {"value": "a1"}), "b1": (10, {"value": "b1"})},
+            {"c1": "no_value", "d1": "no_value"},
+        ),
+    ],
+)
+async def test_the_start_that_gave_an_open_thing_its_value_is_named_and_not_left_out(
+    api: Api, how: dict[str, Any], days: Days, used: dict[str, Any], others: dict[str, str]
+) -> None:
+    """S18a: what is open counts for the start that opened it, at what a later one said."""
+    await ingest(api, *VALUES)
+    measure = OpenMeasure(
+        aggregate=Aggregate.SUM, start=LEAD, end=selection("deal.won"), match="lead", value=Name(("amount",)), **how
+    )
+    assert await both(api, measure, days) == (used, others)
+
+
+async def test_a_later_start_of_what_is_counted_as_open_is_not_the_first(api: Api) -> None:
+    await ingest(api, *VALUES)
+    parts: dict[str, Any] = {"start": LEAD, "end": selection("deal.won"), "match": "lead"}
+    used, others = await both(api, OpenMeasure(aggregate=Aggregate.COUNT, **parts))
+    assert set(used) == {"a1", "c1", "d1"}
+    later = {"a2": "not_first", "c2": "not_first"}
+    assert others == later | {"b1": "closed", "b2": "closed", "b3": "not_first"}
+    used, others = await both(api, OpenMeasure(aggregate=Aggregate.COUNT, repeat="each", **parts))
+    assert set(used) == {"a1", "b3", "c1", "d1"}
+    assert others == later | {"b1": "closed", "b2": "closed"}
+    _, others = await both(api, OpenMeasure(aggregate=Aggregate.COUNT, at="start", **parts), LATER)
+    assert others == later | {"b2": "not_first"}
+
+
+async def test_whose_start_only_gave_the_value_of_anothers_is_told_that_it_was_not_the_first(api: Api) -> None:
+    await ingest(
+        api,
+        worth("opened", "07-01 09:00", "A", "100", actor={"id": "ana"}),
+        worth("raised", "07-02 09:00", "A", "150", actor={"id": "bo"}),
+    )
+    people = [await identity(api, name) for name in ("ana", "bo")]
+    mapped = [Span(person, ALL_TIME) for person in people]
+    measure = OpenMeasure(
+        aggregate=Aggregate.SUM, start=LEAD, end=selection("deal.won"), match="lead", value=Name(("amount",))
+    )
+    opened, scope, found = [Opened(measure, JULY)], await scope_of(api), []
+    for person in people:
+        audience = Audience([], [(0, Span(person, ALL_TIME))])
+        reach = Reach(Subject("member", person), [person], mapped)
+        used = await told(api, evidence.used(scope, audience, opened))
+        others = await told(api, evidence.left_out(scope, audience, opened, reach))
+        found.append(({name: value for name, (value, _) in used.items()}, others))
+    assert found == [({"opened": 150}, {}), ({}, {"raised": "not_first"})]
+
+
+async def test_what_covers_other_days_is_told_apart_from_what_lasts_no_time(api: Api) -> None:
+    halves = [{"actor": {"id": who}, "share": "0.5"} for who in ("ana", "bo")]
+    await ingest(
+        api,
+        event("night", "meeting.held", "07-02 00:00", duration_seconds=4 * 3600, credits=halves),
+        event("until midnight", "meeting.held", "06-30 22:00", duration_seconds=3600),
+        event("unknown", "meeting.held", "07-05 09:00"),
+    )
+    measure = EventMeasure(aggregate=Aggregate.COVERED, events=("meeting.held",))
+    scope = await scope_of(api)
+    async with api.world.database.read(api.org_id) as session:
+        rows = list(await session.execute(evidence.used(scope, EVERYBODY, [Opened(measure, JULY)])))
+    assert [(row[0].external_id, row[4]) for row in rows] == [("night", 2 * 4 * 3600)]
+    _, others = await both(api, measure)
+    assert others == {"until midnight": "other_window", "unknown": "no_value"}
+
+
+async def test_what_nobody_did_in_the_role_is_told_as_nobodys(api: Api) -> None:
+    """S9: for a role other than owner an event without a credit in that role is in no figure."""
+    setter = [{"actor": {"id": "ana"}, "role": "setter", "share": "1"}]
+    await ingest(
+        api,
+        event("set", "meeting.held", "07-02 10:00", duration_seconds=60, credits=setter),
+        event("owned", "meeting.held", "07-03 10:00", duration_seconds=60, actor={"id": "bo"}),
+    )
+    ana, bo = [await identity(api, name) for name in ("ana", "bo")]
+    members = Reach(Subject("member", bo), [bo], [Span(ana, ALL_TIME), Span(bo, ALL_TIME)])
+    scope = await scope_of(api)
+    for aggregate in (Aggregate.COUNT, Aggregate.COVERED):
+        measure = EventMeasure(aggregate=aggregate, events=("meeting.held",), role="setter")
+        used, others = await both(api, measure)
+        assert (set(used), others) == ({"set"}, {"owned": "unmapped"})
+        asked = evidence.left_out(scope, Audience([], [(0, Span(bo, JULY))]), [Opened(measure, JULY)], members)
+        assert await told(api, asked) == {"owned": "unmapped"}
 
 
 async def test_people_see_what_is_not_theirs_and_filters_what_they_refuse(api: Api) -> None:

@@ -13,7 +13,7 @@ from app.kpis.attribution import Days
 from app.kpis.definition import Aggregate, OpenMeasure
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures import CurrencyFactors, Grouping
-from tests.kpis.asking import AT, JULY, credits_of, event, identity, ingest, rows, scope_of, selection, value
+from tests.kpis.asking import AT, JULY, both, credits_of, event, identity, ingest, rows, scope_of, selection, value
 from tests.support import Api
 
 FIRST = date(2026, 7, 1)
@@ -182,7 +182,7 @@ async def test_open_things_are_as_by_reading_all_events_of_each_moment(api: Api,
     windows = [before(day + 1) for day in range(1, 12)]
     for repeat in ("first", "each"):
         parts: dict[str, Any] = {"start": selection("deal.created"), "repeat": repeat}
-        found = await rows(api, [opened(**parts), worth(**parts)], windows, groups=[(0, 1)])
+        found = await rows(api, [opened(**parts), worth(**parts)], windows, unions=both(windows))
         figures = {(each.kind, each.number, each.window): each for each in found}
         for number in range(len(windows)):
             openers, total = slowly(story, repeat, number + 1)
@@ -190,4 +190,4 @@ async def test_open_things_are_as_by_reading_all_events_of_each_moment(api: Api,
             assert (count.enters if count else 0) == len(openers), (repeat, number)
             assert ((amount and amount.a) or 0) == total, (repeat, number)
             if openers:
-                assert figures["group", 0, number].enters == len(openers)
+                assert figures["union", 0, number].enters == len(openers)

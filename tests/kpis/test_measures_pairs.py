@@ -10,7 +10,20 @@ from app.kpis.attribution import ALL_TIME, Days
 from app.kpis.definition import Aggregate, ElapsedMeasure
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures import Grouping, WorkingClock
-from tests.kpis.asking import JULY, credits_of, event, identity, ingest, minutes, row, rows, scope_of, selection, value
+from tests.kpis.asking import (
+    JULY,
+    both,
+    credits_of,
+    event,
+    identity,
+    ingest,
+    minutes,
+    row,
+    rows,
+    scope_of,
+    selection,
+    value,
+)
 from tests.support import Api
 
 MONDAY = date(2026, 7, 6)
@@ -154,5 +167,5 @@ async def test_an_end_dates_and_credits_its_pair_when_it_should(api: Api) -> Non
     assert (await row(api, by_end, audience=bo)).a == 1
     assert (await row(api, by_end, audience=ana)).enters == 0
     assert (await row(api, elapsed(Aggregate.COUNT), audience=ana)).open == 1
-    shared = await rows(api, [by_end, elapsed(Aggregate.COUNT)], [JULY], groups=[(0, 1)])
-    assert [(each.enters, each.open) for each in shared if each.kind == "group"] == [(1, 1)]
+    shared = await rows(api, [by_end, elapsed(Aggregate.COUNT)], [JULY], unions=both())
+    assert [(each.enters, each.open) for each in shared if each.kind == "union"] == [(1, 1)]

@@ -16,7 +16,7 @@ from app.kpis.definition import (
 )
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures import Grouping
-from tests.kpis.asking import AT, credits_of, event, identity, ingest, row, rows, scope_of, selection, value
+from tests.kpis.asking import AT, both, credits_of, event, identity, ingest, row, rows, scope_of, selection, value
 from tests.support import Api
 
 DAY = timedelta(days=1)
@@ -176,9 +176,9 @@ async def test_a_cohort_is_credited_to_its_first_event(api: Api) -> None:
 async def test_funnels_and_events_of_one_cell_count_common_events_once(api: Api) -> None:
     await ingest(api, event("l", "lead.created", "07-01 09:00"), event("l2", "lead.created", "07-02 09:00"))
     every = EventMeasure(aggregate=Aggregate.COUNT, events=("lead.created",))
-    found = await rows(api, [every, conversion("lead.created", "deal.won", 30)], groups=[(0, 1)])
+    found = await rows(api, [every, conversion("lead.created", "deal.won", 30)], unions=both())
     assert [(each.kind, each.number, each.enters, each.young) for each in found] == [
-        ("group", 0, 2, 1), ("measure", 0, 2, 0), ("measure", 1, 1, 1),
+        ("measure", 0, 2, 0), ("measure", 1, 1, 1), ("union", 0, 2, 1),
     ]  # fmt: skip
 
 

@@ -59,35 +59,51 @@ LEAD_TO_CALL = {"from": events("lead.created"), "to": events("call.made"), "matc
         ),
         (
             {"aggregate": "count_distinct", "of": "customer", **events("deal.won", where="nth(customer) == 1")},
-            "How many different values of customer occur in deals won (deal.won) for which the place among all events "
-            "of the same type and the same customer is 1.",
+            "The number of different values of customer in deals won (deal.won) where the event is the first of its "
+            "type about the same customer.",
         ),
         (
             {"aggregate": "median", "elapsed": {**LEAD_TO_CALL, "clock": "working_hours", "repeat": "each"}},
-            "The median of the working time from leads created (lead.created) to the first later one of calls made "
-            "(call.made) about the same lead, with every start counted, not only the first.",
+            "The median of the working time from leads created (lead.created) to the next of calls made (call.made), "
+            "about the same lead, with every start counted, not only the first.",
         ),
         (
             {"aggregate": "share_within", "within": "PT1H30M", "elapsed": LEAD_TO_CALL},
-            "The share of leads created (lead.created) that were followed by calls made (call.made) about the same "
-            "lead within 1 hour and 30 minutes.",
+            "The share of leads created (lead.created) that were followed within 1 hour and 30 minutes, about the "
+            "same lead, by calls made (call.made).",
         ),
         (
             {"aggregate": "conversion", "within": "P90D", "conversion": LEAD_TO_CALL},
-            "The share of leads created (lead.created) (the first of each lead) that were later followed by calls made "
+            "The share of leads created (lead.created), the first of each lead, that were later followed by calls made "
             "(call.made), within 90 days.",
         ),
         (
             {"aggregate": "share_done", "cadence": {"anchor": events("lead.created"), "match": "lead",
              "steps": [{**events("call.made"), "by": "P1D"}, {**events("email.sent"), "by": "P2D"}]}},
-            "The share of agreed steps done in time for each lead after its first of leads created (lead.created): "
+            "The share of agreed steps done in time for each lead after the first of leads created (lead.created): "
             "calls made (call.made) within 1 day, e-mails sent (email.sent) within 2 days.",
         ),
         (
             {"aggregate": "sum", "value": "amount",
              "open_at": {"from": events("deal.created"), "to": events("deal.won", "deal.lost"), "match": "deal"}},
-            "The sum of the latest amount of all things (deal) open at the end of the window: begun by deals opened "
+            "The sum of the latest amount of all deals open at the end of the window: begun by deals opened "
             "(deal.created) and not yet ended by deals won (deal.won) or deals lost (deal.lost).",
+        ),
+        (
+            {"aggregate": "count",
+             "open_at": {"from": events("test.begun"), "to": events("test.ended"), "match": "vehicle",
+                         "repeat": "each"}},
+            "The number of things (vehicle) open at the end of the window: begun by test.begun and not yet ended by "
+            "test.ended, a later start opening them again.",
+        ),
+        (
+            {"aggregate": "count", **events("feedback.received", where="not has(properties.score)"), "credit": "full"},
+            "The number of pieces of feedback received (feedback.received) whose score is not given, counted in full "
+            "for everybody credited.",
+        ),
+        (
+            {"aggregate": "covered", **events("meeting.held")},
+            "The time covered by meetings held (meeting.held), counted once for each person.",
         ),
     ],
 )  # fmt: skip
@@ -107,11 +123,14 @@ def test_a_win_rate_is_a_share_among_what_was_closed() -> None:
     ("text", "words"),
     [
         ("2 * won", "2 times “won”, where “won” is the number of deals won (deal.won)."),
-        ("previous(won) - won", "(“won” of the window before) minus “won”, where"),
+        ("previous(won) - won", "(“won” in the window before) minus “won”, where"),
         ("coalesce(won, 0)", "“won”, or 0 where that has no data, where"),
         ("kpi.calls / headcount()", "The KPI “Calls made” divided by the number of people in scope, where"),
         ("target(kpi.other)", "The target of the KPI “other”, where"),
-        ("round(-won / fte(), 2)", "((Minus “won”) divided by the people in scope by their part of full time) rounded"),
+        (
+            "round(-won / fte(), 2)",
+            "((Minus “won”) divided by the full-time equivalents of the people in scope) rounded",
+        ),
         ("(won + 1) / headcount() - kpi.x", "((“won” plus 1) divided by"),
         ("kpi.x / won - 1", "(The KPI “x” divided by “won”) minus 1, where"),
         ("won - (won - 1)", "“won” minus (“won” minus 1), where"),
@@ -124,16 +143,116 @@ def test_a_formula_is_told_with_its_brackets(text: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("not (properties.channel == 'partner')", "for which it is not so that channel is 'partner'"),
+        ("not (properties.channel == 'partner')", "whose channel is not 'partner' (or is not given)"),
         ("has(deal) and amount >= 1000.5", "whose deal is given and amount is at least 1000.5"),
         ("amount > 1 or quantity < 2 and amount < 3", "whose amount is greater than 1 or (quantity is less than 2 and"),
         ("properties['Deal size'] in ['a', 'b', 'c']", "whose “Deal size” is 'a', 'b' or 'c'"),
+        ("not (amount > 1)", "where it is not so that amount is greater than 1"),
+        ("nth(customer) > 1", "where the event is not the first of its type about the same customer"),
+        ("nth(deal) <= 3", "where the place among all events of the same type about the same deal is at most 3"),
         ("properties.vip != true", "whose vip is something other than yes"),
-        ("amount / quantity - 1 > 2", "for which ((amount divided by quantity) minus 1) is greater than 2"),
+        ("amount / quantity - 1 > 2", "where ((amount divided by quantity) minus 1) is greater than 2"),
     ],
 )
 def test_a_filter_is_told_faithfully(where: str, words: str) -> None:
     assert words in told({"aggregate": "count", **events("deal.won", where=where)})
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        ("0.01", "The 1st percentile"), ("0.02", "The 2nd percentile"), ("0.03", "The 3rd percentile"),
+        ("0.11", "The 11th percentile"), ("0.12", "The 12th percentile"), ("0.13", "The 13th percentile"),
+        ("0.22", "The 22nd percentile"), ("0.5", "The 50th percentile"), ("0.90", "The 90th percentile"),
+        ("0.999", "The 99.9th percentile"),
+    ],
+)  # fmt: skip
+def test_percentiles_have_their_ordinals(p: str, words: str) -> None:
+    measure = {"aggregate": "percentile", "p": p, "value": "amount", **events("deal.won")}
+    assert told(measure) == f"{words} of the amount of deals won (deal.won)."
+
+
+def test_percentiles_are_told_as_each_language_does() -> None:
+    measure = {"aggregate": "percentile", "p": "0.999", "value": "amount", **events("deal.won")}
+    assert told(measure, "pl").startswith("99,9. percentyl wartości (kwota) w zdarzeniach: ")
+    assert told(measure, "zh-Hans") == "赢单的商机（deal.won）的金额的第 99.9 百分位数。"
+    assert told(measure, "zh-Hant") == "贏單的商機（deal.won）的金額的第 99.9 百分位數。"
+
+
+def test_full_credit_is_not_told_as_a_whole_number() -> None:
+    measure = {"aggregate": "count", **events("deal.won"), "credit": "full"}
+    assert "全额计入" in told(measure, "zh-Hans")
+    assert "全額計入" in told(measure, "zh-Hant")
+    for language in SPOKEN:
+        assert "整" not in told(measure, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("headcount() / previous(headcount())",
+         "Liczba osób w wybranym zakresie ÷ (liczba osób w wybranym zakresie w poprzednim okresie), gdzie"),
+        ("kpi.calls / headcount()", "KPI „Calls made” ÷ liczba osób w wybranym zakresie, gdzie"),
+        ("won / working_hours()", "„won” ÷ czas pracy osób w wybranym zakresie, gdzie"),
+        ("0.5 * won - target(kpi.calls)", "(0,5 × „won”) − cel dla KPI „Calls made”, gdzie"),
+        ("won / (won + headcount())", "„won” jako część sumy („won” + liczba osób w wybranym zakresie), gdzie"),
+        ("fte() + -won", "Liczba pełnych etatów osób w wybranym zakresie + (−„won”), gdzie"),
+    ],
+)  # fmt: skip
+def test_polish_formulas_need_no_cases(text: str, words: str) -> None:
+    assert formula(text, "pl").startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("measure", "text"),
+    [
+        (
+            {"aggregate": "sum", "value": "amount", **events("deal.won", where="not (properties.vip == true)"),
+             "over": "P12M"},
+            "Suma wartości (kwota) w zdarzeniach: wygrane szanse sprzedaży (deal.won), dla których vip ≠ tak (lub brak "
+            "wartości), w ciągu 12 mies. do końca okresu.",
+        ),
+        (
+            {"aggregate": "median", "elapsed": LEAD_TO_CALL},
+            "Mediana czasu od zdarzenia (utworzone leady (lead.created)) do pierwszego późniejszego zdarzenia "
+            "(wykonane połączenia (call.made)) dotyczącego tego samego obiektu (lead).",
+        ),
+        (
+            {"aggregate": "conversion", "within": "P1D", "conversion": LEAD_TO_CALL},
+            "Odsetek obiektów (lead), które po pierwszym zdarzeniu (utworzone leady (lead.created)) miały później "
+            "zdarzenie (wykonane połączenia (call.made)), w ciągu 1 dnia.",
+        ),
+        (
+            {"aggregate": "count", **events("deal.won", where="nth(customer) == 1 and amount >= 0.5")},
+            "Liczba zdarzeń: wygrane szanse sprzedaży (deal.won), gdzie zdarzenie jest pierwszym tego typu dotyczącym "
+            "tego samego obiektu (klient) oraz kwota wynosi co najmniej 0,5.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_measure_is_told_in_polish_that_declines(measure: dict[str, Any], text: str) -> None:
+    assert told(measure, "pl") == text
+
+
+def test_chinese_has_spaces_only_beside_latin_letters_and_digits() -> None:
+    where = "properties.vip == true and nth(customer) > 1 and not (currency in ['EUR', 'USD'])"
+    assert told({"aggregate": "count", **events("deal.won", "x.y", where=where)}, "zh-Hans") == (
+        "满足“vip 为‘是’且不是同一客户的首个同类事件且（并非币种为 'EUR' 或 'USD'）”的"
+        "赢单的商机（deal.won）或 x.y 的数量。"
+    )
+    assert formula("2 * won / headcount()", "zh-Hant").startswith("（2 乘以「won」）除以範圍內人數，其中「won」為")
+    assert formula("max(won, 1)", "zh-Hans").startswith("“won”和 1 中的最大值，其中")
+    touches = {"anchor": events("lead.created"), "events": events("call.made"), "match": "lead",
+               "until": events("deal.won")}  # fmt: skip
+    text = told({"aggregate": "sum", "within": "P30D", "touches": touches}, "zh-Hans")
+    assert text.endswith("的总和，限 30 天内，直到出现赢单的商机（deal.won）。")
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_no_sentence_of_the_library_stumbles(language: Language) -> None:
+    for entry in LIBRARY.values():
+        text = sentence(definition_of(entry), language, {})
+        for stumble in ("  ", " ,", " .", "的的", "）的）", "podzielone", "{", "it is not so that", "nie jest prawdą"):
+            assert stumble not in text, (entry.key, stumble)
 
 
 @pytest.mark.parametrize("language", SPOKEN)

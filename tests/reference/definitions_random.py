@@ -9,7 +9,7 @@ from typing import Literal
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from app.core.units import COUNT, DURATION, RATIO, Unit
+from app.core.units import COUNT, DURATION, MONEY, NUMBER, RATIO, Unit
 from app.kpis.definition import (
     Aggregate,
     CadenceMeasure,
@@ -108,6 +108,7 @@ _OVERS = st.sampled_from(
     [None] * 6
     + [Over(days=3), Over(days=30), Over(months=1), Over(since="week"), Over(since="month"), Over(since="quarter")]
 )
+_EDGES: SearchStrategy[Literal["start", "end"]] = st.sampled_from(["start", "end"])
 _STATISTICS = ("avg", "min", "max", "median", "percentile")
 
 
@@ -276,11 +277,55 @@ def measures(kinds: tuple[Kind, ...] = KINDS) -> SearchStrategy[Measure]:
 def _others(draw: DrawFn, measure: Measure) -> Measure:
     """Another measure of the same unit."""
     role = draw(st.sampled_from(["owner", "owner", "sourcer"]))
+    if str(unit_of(measure)) in _VALUES and draw(st.booleans()):
+        return replace(draw(_of_the_same_events(measure)), role=role)
     if not isinstance(measure, EventMeasure):
         return replace(measure, role=role)
     return replace(
         measure, events=draw(st.sampled_from(EVENTS)), role=role, where=draw(st.one_of(st.none(), st.none(), filters()))
     )
+
+
+# The value whose sum has the unit; a count needs none.
+_VALUES: dict[str, Name | None] = {
+    str(COUNT): None,
+    str(MONEY): name("amount"),
+    str(DURATION): name("duration_seconds"),
+    str(NUMBER): name("properties.score"),
+}
+
+
+@st.composite
+def _of_the_same_events(draw: DrawFn, measure: Measure) -> Measure:
+    """A measure of any kind that has the same unit and begins with the same types of events: they share events."""
+    types, unit, value = _types(measure), unit_of(measure), _VALUES[str(unit_of(measure))]
+    aggregate = Aggregate.COUNT if value is None else Aggregate.SUM
+    found: list[Measure] = [EventMeasure(aggregate=aggregate, events=types, value=value, over=draw(_OVERS))]
+    if unit == DURATION:
+        found.append(EventMeasure(aggregate=Aggregate.COVERED, events=types, over=draw(_OVERS)))
+    ends = tuple(kind for kind in EVENTS[-1] if kind not in types)
+    if ends:
+        start, end = draw(_selections(*types)), EventSelection(events=(draw(st.sampled_from(ends)),))
+        match = draw(st.sampled_from(["deal", "lead", "customer"]))
+        at = draw(_EDGES)
+        found += [OpenMeasure(aggregate=aggregate, start=start, end=end, match=match, at=at, value=value)] * 2
+        if unit in {COUNT, DURATION}:
+            times = Aggregate.COUNT if unit == COUNT else Aggregate.AVG
+            found.append(ElapsedMeasure(aggregate=times, start=start, end=end, match=match, dated_by=at))
+    return draw(st.sampled_from(found))
+
+
+def _types(measure: Measure) -> tuple[str, ...]:
+    match measure:
+        case EventMeasure(events=events):
+            return events
+        case FunnelMeasure(steps=(first, *_)):
+            return first.events
+        case TouchesMeasure(anchor=anchor) | CadenceMeasure(anchor=anchor):
+            return anchor.events
+        case ElapsedMeasure(start=start) | OpenMeasure(start=start):
+            return start.events
+    raise AssertionError(measure)
 
 
 # ------------------------------------------------------------------------------------------------- definitions

@@ -358,6 +358,7 @@ EXAMPLES = (
     touches_of_leads(),
     an_agreed_cadence(),
     what_is_open(),
+    left_out_twice(),
     working_hours(),
     days_before(),
 )

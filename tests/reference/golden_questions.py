@@ -1,6 +1,6 @@
 """Worked examples of questions: rates, comparisons, groups, other KPIs, targets and staff, computed by hand."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.reference.questions import GroupBy, Query
 from tests.reference.steps import (
     AddAbsence,
     AddAssignment,
+    AddCalendar,
     AddEmployment,
     AddGoal,
     AddKpi,
@@ -310,6 +311,47 @@ def somebody_is_away() -> Example:
     return Example("somebody is away", tuple(story.steps), (Asked(now=AUGUST, query=query, figures=figures),))
 
 
+def targets_of_who_is_away() -> Example:
+    """June has 21 working days: Ana is away on 4, which other days make up for, and on leave on 2.
+
+    Of her 150 calls 15/17 are left, in a week 5/17. Of the team's 380, with Bo's 21 days, 36/38; in a week 10/38.
+    """
+    story = Story()
+    story.then(AddKpi, kpi="calls", definition=counted("call.made"))
+    story.then(AddKpi, kpi="aim", definition=kpi(target_of("calls"), COUNT))
+    office = dict.fromkeys(range(5), ((time(8), time(16)),))
+    june, july = date(2026, 6, 1), date(2026, 7, 1)
+    holidays = frozenset({date(2026, 6, 4)})
+    story.then(AddCalendar, key="office", weekdays=office, holidays=holidays, is_default=True)
+    story.then(AddTeam, team="north")
+    story.person("ana", "north")
+    story.person("bo", "north")
+    story.then(AddGoal, kpi="calls", owner=("member", "ana"), start=june, end=july, value=Decimal(150))
+    story.then(AddGoal, kpi="calls", owner=("team", "north"), start=june, end=july, value=Decimal(380))
+    for effect, first, end in (
+        ("reschedule", june, date(2026, 6, 8)),
+        ("prorate_target", date(2026, 6, 15), date(2026, 6, 17)),
+    ):
+        story.then(AddAbsence, member="ana", valid_from=first, valid_to=end, effect=effect)
+    expected = {
+        "2026-06": ("132.352941176471", "360"),
+        "2026-W24": ("44.1176470588235", "100"),
+        "2026-W23": ("0", "40"),
+    }
+    asked = [
+        Asked(
+            now=AUGUST,
+            query=Query(kpis=("aim",), subjects=(member("ana"), team("north")), period=period),
+            figures=tuple(
+                Figure(kpi="aim", subject=subject, value=value)
+                for subject, value in zip((member("ana"), team("north")), values, strict=True)
+            ),
+        )
+        for period, values in expected.items()
+    ]
+    return Example("targets of who is away", tuple(story.steps), tuple(asked))
+
+
 EXAMPLES = (
     rates(),
     a_year_before(),
@@ -319,4 +361,5 @@ EXAMPLES = (
     targets(),
     a_joiner_and_a_leaver(),
     somebody_is_away(),
+    targets_of_who_is_away(),
 )

@@ -12,7 +12,7 @@ from tests.reference.days import DAY, local_day
 from tests.reference.evaluate import passes
 from tests.reference.rates import converted
 from tests.reference.working import WorkingTime
-from tests.reference.world import Assignment, Content, Credit, Identity, PropertyValue, World, known
+from tests.reference.world import Absence, Assignment, Content, Credit, Identity, PropertyValue, World, known
 
 Attribution = Literal["at_event", "current"]
 CreditRule = Literal["split", "full"]
@@ -221,10 +221,17 @@ class Snapshot:
         return self.work if member is None else self.work_of(member, fact.day)
 
     def is_at_work(self, member: str, day: date) -> bool:
-        """Whether a member is employed and not absent (S23); who has no employment is employed on all days."""
+        """Whether a member is employed and not absent (S23)."""
+        return self.is_employed(member, day) and self.absence_of(member, day) is None
+
+    def is_employed(self, member: str, day: date) -> bool:
+        """Whether a member is with the organization; who has no employment is on all days."""
         employments = [each for each in self.employments if each.member == member]
-        is_employed = not employments or any(each.holds_on(day) for each in employments)
-        return is_employed and not any(each.member == member and each.holds_on(day) for each in self.absences)
+        return not employments or any(each.holds_on(day) for each in employments)
+
+    def absence_of(self, member: str, day: date) -> Absence | None:
+        """The absence that holds for a member on a day."""
+        return next((each for each in self.absences if each.member == member and each.holds_on(day)), None)
 
     # ------------------------------------------------------------------------------------------------- fields
 

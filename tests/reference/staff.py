@@ -1,12 +1,14 @@
 """Working time, head count and full-time equivalents of whom a figure is about (S23)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from tests.reference.days import Window, first_instant
 from tests.reference.evaluate import EXACT, FORMULA
 from tests.reference.snapshot import Among, Snapshot, Subject
+from tests.reference.world import Effect
 
 
 def staff_figure(
@@ -66,18 +68,28 @@ def _worked(snapshot: Snapshot, member: str, day: date) -> Decimal:
     return EXACT.multiply(work.seconds_on(day, long_before, snapshot.at), _part(snapshot, member, day))
 
 
-def planned(snapshot: Snapshot, owner: tuple[str, str], days: Iterable[date]) -> Decimal:
-    """The working time of a goal's owner on some days, in seconds (S31).
+@dataclass(frozen=True)
+class WorkDay:
+    """A day's working time of one of those who do an owner's work, in seconds; away or not."""
 
-    The organization's own calendar; of a member all days, of a team those of its members in it, by part time.
+    day: date
+    seconds: Decimal
+    absence: Effect | None = None
+
+
+def planned(snapshot: Snapshot, owner: tuple[str, str], days: Sequence[date]) -> list[WorkDay]:
+    """The working days of a goal's owner (S31).
+
+    The organization's own calendar; of a member the days employed, of a team those of its members in it, by part time.
+    Where there are no such days, the organization's.
     """
     kind, key = owner
-    total = Decimal(0)
-    for day in days:
-        if kind == "organization":
-            total += snapshot.work.clock_seconds(day)
-        for member in snapshot.members if kind != "organization" else []:
+    found: list[WorkDay] = []
+    for day in days if kind != "organization" else []:
+        for member in snapshot.members:
             is_meant = member == key if kind == "member" else key in snapshot.teams_of(member, day)
-            if is_meant:
-                total += snapshot.work_of(member, day).clock_seconds(day) * _part(snapshot, member, day)
-    return total
+            if is_meant and snapshot.is_employed(member, day):
+                seconds = snapshot.work_of(member, day).clock_seconds(day) * _part(snapshot, member, day)
+                absence = snapshot.absence_of(member, day)
+                found.append(WorkDay(day, seconds, None if absence is None else absence.effect))
+    return found or [WorkDay(day, snapshot.work.clock_seconds(day)) for day in days]

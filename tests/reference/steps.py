@@ -17,6 +17,7 @@ from tests.reference.world import (
     Absence,
     Assignment,
     Calendar,
+    Effect,
     Employment,
     Goal,
     Identity,
@@ -225,6 +226,7 @@ class AddAbsence(Step):
     member: str
     valid_from: date
     valid_to: date
+    effect: Effect = "reschedule"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -184,11 +184,15 @@ class Employment(Dated):
     member: str
 
 
+Effect = Literal["reschedule", "prorate_target"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Absence(Dated):
-    """Days on which a member does not work."""
+    """Days on which a member does not work: other days do it, or nobody asks for it (`prorate_target`)."""
 
     member: str
+    effect: Effect = "reschedule"
 
 
 @dataclass(frozen=True, kw_only=True)

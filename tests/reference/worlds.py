@@ -11,7 +11,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.reference import steps as do
 from tests.reference.days import DAY, Grain, first_instant
-from tests.reference.definitions import name
+from tests.reference.definitions import counted, name
 from tests.reference.definitions_random import (
     AIMED,
     KINDS,
@@ -28,7 +28,7 @@ from tests.reference.ledger import Item
 from tests.reference.questions import GroupBy, Query
 from tests.reference.snapshot import Subject
 from tests.reference.steps import Step
-from tests.reference.world import Content, Identity
+from tests.reference.world import Content, Effect, Identity
 
 # A zone, and a day of 2026 near which its clocks are changed (Apia: any day, its clocks are far ahead).
 ZONES = {
@@ -43,7 +43,9 @@ ZONES = {
 MEMBERS = ("ana", "bo", "cy", "dee")
 TEAMS = ("north", "south", "east", "west")
 CALENDARS = ("office", "shifts")
+OWNERS = (("organization", ""), ("team", "north"), ("member", "ana"))
 RATE_SETS = ("daily", "plan-2026")
+_EFFECTS: SearchStrategy[Effect] = st.sampled_from(["prorate_target", "reschedule"])
 ROLL_CALL_AT = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 
@@ -120,11 +122,14 @@ class _Teller:
         """The KPIs, and what is aimed at."""
         for kpi in KPIS:
             self._then(do.AddKpi(at=self._next(), kpi=kpi, definition=self.draw(definitions(self.kinds))))
-        self._then(do.AddKpi(at=self._next(), kpi=AIMED, definition=self.draw(counted_definitions())))
+        # Only the targets of what adds up have parts.
+        aimed = self.draw(st.one_of(st.just(counted("call.made")), counted_definitions()))
+        self._then(do.AddKpi(at=self._next(), kpi=AIMED, definition=aimed))
         self._then(do.AddKpi(at=self._next(), kpi=REFERRING, definition=self.draw(referring_definitions())))
-        for _ in range(2):
+        for owner in OWNERS[1:]:
             self.add_rate()
-            self.add_goal()
+            self.add_goal(owner)
+            self.add_absence("ana", self.center + self.draw(st.sampled_from([-4, -1, -20])) * DAY)
 
     def add_rate_set(self, key: str) -> None:
         """A set of rates, most of the time."""
@@ -196,25 +201,26 @@ class _Teller:
         self.rates[pair] = [*others, step]
         self._then(step)
 
-    def add_goal(self) -> None:
+    def add_goal(self, known: tuple[str, str] | None = None) -> None:
         """A goal for what others aim at: of a month, of some days in it, or of the days around."""
         month = self.center.replace(day=1)
         around = (self.center - 50 * DAY, self.center + 9 * DAY)
         part = (self.center - 3 * DAY, self.center + 2 * DAY)
         before = (month - 20 * DAY, month)
-        owner = self.draw(st.sampled_from([("organization", ""), ("team", "north"), ("member", "ana")]))
+        owner = known or self.draw(st.sampled_from(OWNERS))
         start, end = self.draw(st.sampled_from([(month, (month + 31 * DAY).replace(day=1)), around, part, before]))
         if (owner, start, end) not in self.goals:
             self.goals.add((owner, start, end))
             value = self.draw(st.sampled_from([Decimal(10), Decimal("7.5")]))
             self._then(do.AddGoal(at=self._next(), kpi=AIMED, owner=owner, start=start, end=end, value=value))
 
-    def add_absence(self) -> None:
-        member, first = self.draw(st.sampled_from(MEMBERS)), self._day()
+    def add_absence(self, known: str | None = None, since: date | None = None) -> None:
+        member, first = known or self.draw(st.sampled_from(MEMBERS)), since or self._day()
         last = first + self.draw(st.sampled_from([1, 4, 20])) * DAY
         others = self.absences.setdefault(member, [])
         if not any(_overlap((first, last), (other.valid_from, other.valid_to)) for other in others):
-            step = do.AddAbsence(at=self._next(), member=member, valid_from=first, valid_to=last)
+            effect = self.draw(_EFFECTS)
+            step = do.AddAbsence(at=self._next(), member=member, valid_from=first, valid_to=last, effect=effect)
             others.append(step)
             self._then(step)
 
@@ -375,6 +381,7 @@ SUBJECTS = (
     *(Subject("team", team) for team in TEAMS),
     *(Subject("members_of", team) for team in TEAMS),
 )
+AIMING = (Subject("team", "north"), Subject("member", "ana"))
 EVERYBODY = (Subject("organization"), Subject("unassigned"))
 
 
@@ -383,10 +390,13 @@ def _queries(draw: DrawFn, steps: tuple[Step, ...], center: date, now: datetime)
     """A query in which days are asked only of short periods, and instants lie between the steps."""
     period, grain = draw(_periods(center))
     all_instants = [step.at + timedelta(milliseconds=500) for step in steps]
+    kpis = tuple(draw(st.lists(st.sampled_from([*KPIS, REFERRING]), min_size=1, max_size=3, unique=True)))
+    subjects = (*EVERYBODY, *draw(st.lists(st.sampled_from(SUBJECTS), min_size=2, max_size=5, unique=True)))
+    aiming = AIMING if REFERRING in kpis else ()
     instants = st.one_of(*(st.sampled_from(all_instants[-last:]) for last in (4, 8, 8, len(all_instants))))
     return Query(
-        kpis=tuple(draw(st.lists(st.sampled_from([*KPIS, REFERRING]), min_size=1, max_size=3, unique=True))),
-        subjects=(*EVERYBODY, *draw(st.lists(st.sampled_from(SUBJECTS), min_size=2, max_size=5, unique=True))),
+        kpis=kpis,
+        subjects=tuple(dict.fromkeys((*subjects, *aiming))),
         period=period,
         grain=grain,
         attribution=draw(st.sampled_from(["at_event", "current"])),

@@ -128,7 +128,7 @@ class Replay:
             case s.AddEmployment():
                 await post(f"/members/{ids['member', step.member]}/employments", _span(step), expect=201)
             case s.AddAbsence():
-                body = {**_span(step), "effect": "reschedule"}
+                body = {**_span(step), "effect": step.effect}
                 await post(f"/members/{ids['member', step.member]}/absences", body, expect=201)
             case s.AddRateSet():
                 body = {"key": step.key, "kind": step.kind, "name": step.key}

@@ -125,3 +125,65 @@ async def test_the_rate_that_converted_an_amount_is_told(api: Api) -> None:
     assert len(shown["rates"]) == 1
     assert "EUR" in shown["rates"][0]
     assert "1.1" in shown["rates"][0]
+
+
+async def test_an_open_sum_names_the_event_of_its_latest_value_with_the_rate_of_that(api: Api) -> None:
+    """S18a: 100 EUR of the start, then 220 USD by the inverse of EUR/USD 1.10."""
+    deals = {"from": {"events": ["deal.created"]}, "to": {"events": ["deal.won"]}, "match": "deal"}
+    await define(api, kpi("pipeline", "open", "money", open={"aggregate": "sum", "value": "amount", "open_at": deals}))
+    await api.post("/exchange-rates/sets", {"key": "daily", "kind": "daily", "name": "Daily"})
+    await api.post(
+        "/exchange-rates", {"set": "daily", "base": "EUR", "quote": "USD", "rate": "1.10", "valid_from": "2026-06-02"}
+    )
+    dollars = {"value": "220", "currency": "USD"}
+    await post(api, [
+        event("first", "deal.created", "2026-06-01", amount=euros(100), about={"deal": "D"}),
+        event("then", "deal.created", "2026-06-02", amount=dollars, about={"deal": "D"}),
+    ])  # fmt: skip
+    asked = {"kpi": "pipeline", "subject": ORGANIZATION, "period": "2026-06"}
+    found = await ask(api, "explain", asked)
+    assert found["result"]["value"] == 200
+    (shown,) = found["events"]
+    assert (shown["external_id"], shown["amount"], shown["value"]) == ("first", "100", 200)
+    (gave,) = shown["related"]
+    assert (gave["place"], gave["external_id"], gave["amount"], gave["currency"]) == ("value", "then", "220", "USD")
+    assert [("EUR" in rate, "1.1" in rate) for rate in shown["rates"]] == [(True, True)]
+    assert (await ask(api, "explain", asked | {"show": "left_out"}))["events"] == []
+
+
+async def test_what_several_people_did_together_over_several_days_is_one_event_of_the_list(api: Api) -> None:
+    busy = {"aggregate": "covered", "events": ["call.made"]}
+    await define(api, kpi("busy", "b", "duration", b=busy))
+    halves = [{"actor": {"id": who}, "share": "0.5"} for who in ("ana", "bo")]
+    await post(api, [
+        event(name, "call.made", "2026-07-06", credits=halves, duration_seconds=2 * 86400) for name in ("a", "b", "c")
+    ])  # fmt: skip
+    asked = {"kpi": "busy", "subject": ORGANIZATION, "period": "2026-07", "limit": 1}
+    names, values, cursor = [], [], None
+    while True:
+        found = await ask(api, "explain", asked | ({"cursor": cursor} if cursor else {}))
+        names += [each["external_id"] for each in found["events"]]
+        values += [each["value"] for each in found["events"]]
+        if (cursor := found["next_cursor"]) is None:
+            break
+    assert sorted(names) == ["a", "b", "c"]
+    assert sum(values) == found["result"]["value"] == 2 * 2 * 86400
+
+
+async def test_what_there_is_not_is_told_with_its_place_in_the_question(api: Api) -> None:
+    await define(api, CALLS)
+    ada = (await api.post("/members", {"name": "Ada"}, expect=201))["id"]
+    nobody = "00000000-0000-0000-0000-000000000000"
+    asked = {"kpi": CALLS["key"], "subject": {"member": ada}, "period": "2026-07"}
+    for wrong, pointer in (
+        ({"within_team": nobody}, "/within_team"),
+        ({"subject": {"team": nobody}}, "/subject"),
+        ({"kpi": "missing"}, "/kpi"),
+        ({"version": 7}, "/version"),
+        ({"period": "soon"}, "/period"),
+    ):
+        problem = await api.post("/kpi-results/explain", asked | wrong, expect=422)
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    diff = asked | {"within_team": nobody, "from_as_of": "2026-07-13T10:00:00Z"}
+    problem = await api.post("/kpi-results/diff", diff, expect=422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/within_team"]

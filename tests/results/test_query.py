@@ -461,3 +461,23 @@ async def test_waiting_is_measured_in_the_working_hours_of_whoever_answered(api:
         )
     answer = await query(api, kpis=["response"], subjects=[{"member": ana}, {"member": bo}, ORGANIZATION])
     assert [each["total"]["value"] for each in answer["series"]] == [2 * 3600, 3600, 5400]
+
+
+@pytest.mark.parametrize("as_of", [None, "2026-07-10T10:00:00Z"])
+async def test_what_will_be_recorded_is_not_known_yet(api: Api, as_of: str | None) -> None:
+    """S5: an answer by knowledge of the future could be another tomorrow."""
+    await api.post("/kpis", CALLS, expect=201)
+    asked = {"kpis": ["calls_made"], "subjects": [{"organization": True}], "period": "2026-07", "as_of": as_of}
+    problem = await api.post("/kpi-results/query", {**asked, "known_at": "2026-07-13T10:00:01Z"}, expect=422)
+    assert problem["type"] == "/problems/as-of-in-the-future"
+
+
+async def test_an_answer_by_what_was_known_just_now_never_changes(api: Api) -> None:
+    """S5: what is recorded at the same moment is recorded after it."""
+    await api.post("/kpis", CALLS, expect=201)
+    now = "2026-07-13T10:05:00Z"
+    await api.set_clock(now)
+    asked = {"kpis": ["calls_made"], "subjects": [{"organization": True}], "period": "2026-07", "known_at": now}
+    before = (await api.post("/kpi-results/query", asked, expect=200))["series"]
+    await api.post("/events", event("late", "call.made", properties={"campaign": "x"}))
+    assert (await api.post("/kpi-results/query", asked, expect=200))["series"] == before

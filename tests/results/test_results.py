@@ -244,3 +244,20 @@ async def test_what_lies_before_a_month_cut_to_date_is_as_many_days_and_not_a_mo
     compared = answer["series"][0]["comparisons"]["previous_period"]
     assert compared["values"] == [-1]
     assert compared["to_date"] == {"working_days": 21, "current": 0, "previous": 0}
+
+
+async def test_who_left_the_team_before_is_no_row_of_it_whatever_they_did_elsewhere(api: Api) -> None:
+    """S8: with `whole_person` the rows are those of who was there or contributed, each with all that they did."""
+    await api.post("/kpis", CALLS, expect=201)
+    north = (await api.post("/teams", {"name": "North"}, expect=201))["id"]
+    await api.post("/events/batch", {"events": [
+        event(who, "call.made", actor={"id": who}, properties={"campaign": "x"}) for who in ("ana", "bo")
+    ]})  # fmt: skip
+    identities = {each["external_id"]: each["id"] for each in (await api.get("/identities"))["items"]}
+    for who, until in (("ana", None), ("bo", "2026-06-01")):
+        made = (await api.post("/members", {"name": who}, expect=201))["id"]
+        await api.post(f"/identities/{identities[who]}/mappings", {"member_id": made}, expect=201)
+        await api.post(f"/teams/{north}/memberships", {"member_id": made, "valid_to": until}, expect=201)
+    asked = {"kpis": ["calls_made"], "subjects": [{"members_of": north}], "period": "2026-07", "whole_person": True}
+    answer = await api.post("/kpi-results/query", asked, expect=200)
+    assert [(each["subject"]["name"], each["total"]["value"]) for each in answer["series"]] == [("ana", 1)]

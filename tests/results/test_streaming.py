@@ -6,9 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.problems import MEDIA_TYPE
+from app.core.snapshots import Snapshots
+from app.goals.targets import AIMS
 from app.kpis import engine
+from app.results import schemas, service
+from app.results.streaming import stream_results
 from tests.results.test_query import COUNT, REVENUE, WON, define, kpi, member, post, won
 from tests.results.test_results import ORGANIZATION, event, query
 from tests.support import Api
@@ -90,6 +97,12 @@ async def test_what_is_too_large_for_a_document_says_so_and_can_be_streamed(
     monkeypatch.setattr(settings, "max_streamed_cells", 31)
     refused = await api.call("POST", "/kpi-results/query", BODY, expect=422, headers=NDJSON)
     assert refused.headers["content-type"] == MEDIA_TYPE
+    detail = refused.json()["detail"]
+    assert "at most 31" in detail
+    assert "streamed" not in detail
+    chart = {"kpi": "calls", "subject": {"organization": True}, "period": "2026-07", "grain": "day"}
+    refused = await api.call("POST", "/kpi-results/signals", chart, expect=422)
+    assert "streamed" not in refused.json()["detail"]
 
 
 async def test_cells_of_groups_count_against_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,15 +151,11 @@ async def test_all_parts_of_a_stream_are_of_one_snapshot(api: Api, monkeypatch: 
     subjects = [{"member": await member(api, name, name)} for name in ("Ana", "Bo")]
     body = BODY | {"subjects": [*subjects, ORGANIZATION], "grain": "total"}
     await post(api, event("a", "call.made"))
-    from app.core.snapshots import Snapshots
-    from app.goals.targets import AIMS
-    from app.results import schemas, service
-    from app.results.streaming import stream_results
 
     question = service.question_of(schemas.ResultQuery.model_validate(body))
     app = api.world.app
     stream = await stream_results(
-        Snapshots(app.state.database, api.org_id), question, app.state.query_budget,
+        Snapshots(app.state.database, api.org_id, app.state.query_budget), question,
         media_type="application/x-ndjson", max_cells=100, targets=AIMS.targets,
     )  # fmt: skip
     await post(api, event("b", "call.made"))
@@ -157,10 +166,6 @@ async def test_all_parts_of_a_stream_are_of_one_snapshot(api: Api, monkeypatch: 
 
 
 async def test_a_reader_who_goes_away_leaves_no_connection_behind(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.core.snapshots import Snapshots
-    from app.goals.targets import AIMS
-    from app.results import schemas, service
-    from app.results.streaming import stream_results
 
     monkeypatch.setattr("app.results.streaming._BLOCK", 1)
     await define(api, COUNT)
@@ -169,7 +174,7 @@ async def test_a_reader_who_goes_away_leaves_no_connection_behind(api: Api, monk
     pool = app.state.database.aside.engine.pool
     before = pool.checkedout()
     stream = await stream_results(
-        Snapshots(app.state.database, api.org_id), question, app.state.query_budget,
+        Snapshots(app.state.database, api.org_id, app.state.query_budget), question,
         media_type="text/csv", max_cells=100, targets=AIMS.targets,
     )  # fmt: skip
     assert pool.checkedout() == before + 1
@@ -183,3 +188,62 @@ async def test_a_reader_who_goes_away_leaves_no_connection_behind(api: Api, monk
     with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever the server makes of it
         await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, gone)
     assert pool.checkedout() == before
+
+
+async def _broken_off(api: Api, monkeypatch: pytest.MonkeyPatch, media_type: Any) -> tuple[list[bytes], Any]:
+    """The blocks of a stream whose second statement is stopped by the statement timeout, and what was raised."""
+    monkeypatch.setattr(engine, "CHUNK_CELLS", 1)
+    monkeypatch.setattr("app.results.streaming._BLOCK", 1)
+    asked = engine._asked_of
+
+    async def stopped(session: AsyncSession, *rest: Any) -> Any:
+        part = await asked(session, *rest)
+        await session.execute(text("SET LOCAL statement_timeout = 1"))
+        return part
+
+    monkeypatch.setattr(engine, "_asked_of", stopped)
+    await define(api, COUNT)
+    subjects = [{"member": await member(api, name, name)} for name in ("Ana", "Bo")]
+    await post(api, *[event(f"c{n}", "call.made", actor={"id": "Ana"}) for n in range(3000)])
+    question = service.question_of(schemas.ResultQuery.model_validate(BODY | {"subjects": subjects}))
+    app = api.world.app
+    snapshots = Snapshots(app.state.database, api.org_id, app.state.query_budget)
+    stream = await stream_results(snapshots, question, media_type=media_type, max_cells=100, targets=AIMS.targets)
+    blocks, raised = [], None
+    try:
+        async for block in stream.body_iterator:
+            assert isinstance(block, bytes)
+            blocks.append(block)
+    except DBAPIError as error:
+        raised = error
+    return blocks, raised
+
+
+async def test_lines_that_are_broken_off_end_with_the_problem(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks, raised = await _broken_off(api, monkeypatch, "application/x-ndjson")
+    _, *rows, last = [json.loads(line) for line in b"".join(blocks).splitlines()]
+    assert raised is None
+    assert {row["subject"]["name"] for row in rows} == {"Ana"}
+    assert (last["problem"]["type"], last["problem"]["status"]) == ("/problems/query-too-expensive", 422)
+
+
+async def test_a_table_that_is_broken_off_breaks_the_answer_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection closes before the last chunk: no reader of HTTP takes that for the whole."""
+    blocks, raised = await _broken_off(api, monkeypatch, "text/csv")
+    assert blocks
+    assert raised is not None
+
+
+@pytest.mark.parametrize("cells", [1, 32, 100])
+async def test_one_subject_with_very_many_values_is_computed_some_kpis_at_a_time(
+    api: Api, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    await define(api, COUNT, REVENUE, WON, kpi("heads", "headcount()", "count"))
+    await member(api, "Ana", "1")
+    await post(api, event("c", "call.made"), won("a", "north", "2.50"), won("b", "south", "7"))
+    asked = {"kpis": ["calls_made", "revenue", "heads", "won"], "group_by": {"property": "properties.region"}}
+    whole = await lines(api, **asked)
+    monkeypatch.setattr(engine, "CHUNK_CELLS", cells)
+    assert await lines(api, **asked) == whole
+    assert [face["kpi"] for face in whole[0]["kpis"]] == asked["kpis"]
+    assert any(row["value"] == 7 for row in whole[1:-1] if row["kpi"] == "revenue")

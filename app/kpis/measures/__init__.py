@@ -2,7 +2,7 @@
 
 from app.kpis.measures.bound import bound_table
 from app.kpis.measures.frame import Frame, statement
-from app.kpis.measures.kinds import beginning_of, is_covered, may_share_events, share_of
+from app.kpis.measures.kinds import beginning_of, is_covered, may_share_across_days, may_share_events, share_of
 from app.kpis.measures.scope import (
     ENTERS,
     LEFT_OUT,
@@ -18,6 +18,7 @@ from app.kpis.measures.scope import (
     Scope,
     WorkingClock,
 )
+from app.kpis.measures.united import Union
 
 __all__ = [
     "ENTERS",
@@ -33,10 +34,12 @@ __all__ = [
     "Grouping",
     "Row",
     "Scope",
+    "Union",
     "WorkingClock",
     "beginning_of",
     "bound_table",
     "is_covered",
+    "may_share_across_days",
     "may_share_events",
     "share_of",
     "statement",

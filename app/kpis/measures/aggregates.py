@@ -31,7 +31,7 @@ from app.kpis.definition import (
     CadenceMeasure,
     Measure,
 )
-from app.kpis.measures.kinds import has_own_day, share_of
+from app.kpis.measures.kinds import share_of
 from app.kpis.measures.scope import ENTERS, STATES
 from app.kpis.measures.windows import Windows
 
@@ -60,24 +60,6 @@ def measured(windows: Windows, number: int, measure: Measure, entries: CTE) -> S
             return _pieces(windows, number, measure, entries)
     numbers = _numbers(measure, entries)
     return _by_window(windows, measure, _by_day(entries, numbers).subquery("daily"), ("measure", number), numbers)
-
-
-def counted(windows: Windows, number: int, parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
-    """Distinct events of several measures, by what became of them (S25)."""
-    if all(has_own_day(measure) for measure, _ in parts):
-        once = _once([select(*_seen(entries), entries.c.day.label("at")) for _, entries in parts])
-        by_day = select(*_day(once, once.c.at), *_counts(once, lambda name: once.c[name]))
-        daily = by_day.group_by(once.c.subject, once.c.group, once.c.at).subquery("daily")
-        return _by_window(windows, None, daily, ("group", number), [])
-    placed = []
-    for measure, entries in parts:
-        rows = select(entries, _NO_DAY.label("after")).subquery("placed")
-        held = windows.holding(measure, rows)
-        placed.append(select(*_seen(rows), held.c.number.label("at")).select_from(rows.join(held, literal(True))))
-    once = _once(placed)
-    return select(*cell_columns(("group", number), once, once.c.at, []), *_counts(once, lambda name: once.c[name])).group_by(
-        once.c.subject, once.c.group, once.c.at
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------- days
@@ -147,31 +129,16 @@ def _day(
 
 
 def _states(rows: Any) -> list[ColumnElement[Any]]:
-    return _counts(rows, lambda name: rows.c.young if name == "young" else rows.c.state == name)
-
-
-def _counts(rows: Any, is_so: Callable[[str], ColumnElement[bool]]) -> list[ColumnElement[Any]]:
     """How many rows became what; as small numbers, which are added up three times as fast."""
-    return [cast(func.count().filter(is_so(name)), Integer()).label(name) for name in COUNTED]
-
-
-def _seen(rows: Any) -> list[ColumnElement[Any]]:
-    return [rows.c.subject, rows.c.group, rows.c.row_id, rows.c.state, rows.c.young]
-
-
-def _once(parts: Sequence[Select[Any]]) -> Subquery:
-    """Each event once for each place (a day or a window), with all that became of it there."""
-    rows = union_all(*parts).subquery("together")
-    place = (rows.c.subject, rows.c.group, rows.c.row_id, rows.c.at)
-    became = [func.bool_or(rows.c.state == state).label(state) for state in STATES]
-    return select(*place, *became, func.bool_or(rows.c.young).label("young")).group_by(*place).subquery("once")
+    is_so = {name: rows.c.young if name == "young" else rows.c.state == name for name in COUNTED}
+    return [cast(func.count().filter(is_so[name]), Integer()).label(name) for name in COUNTED]
 
 
 # -------------------------------------------------------------------------------------------------------- windows
 
 
 def _by_window(
-    windows: Windows, measure: Measure | None, daily: Subquery, head: tuple[str, int], numbers: Sequence[Number]
+    windows: Windows, measure: Measure, daily: Subquery, head: tuple[str, int], numbers: Sequence[Number]
 ) -> Select[Any]:
     held = windows.holding(measure, daily)
     merged = [each.merge(daily.c[f"number_{place}"]) for place, each in enumerate(numbers)]
@@ -185,35 +152,35 @@ def _by_window(
 
 def _ordered(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
     """The values around a percentile, and how many there are (S11)."""
-    rows = select(entries, _NO_DAY.label("after")).subquery("in_order")
-    held = windows.holding(measure, rows)
-    enters = rows.c.state == ENTERS
+    held = windows.holding(measure, entries)
+    enters = entries.c.state == ENTERS
     count = func.count().filter(enters)
-    in_order = func.array_agg(aggregate_order_by(rows.c.value, rows.c.value), type_=ARRAY(Numeric())).filter(enters)
+    in_order = func.array_agg(aggregate_order_by(entries.c.value, entries.c.value), type_=ARRAY(Numeric())).filter(
+        enters
+    )
     ordered = type_coerce(in_order, ARRAY(Numeric()))
     below = cast(func.floor((count - 1) * share_of(measure)), Integer())
     numbers = [ordered[below + 1], ordered[below + 2], count]
     return (
-        select(*cell_columns(("measure", number), rows, held.c.number, numbers), *_states(rows))
-        .select_from(rows.join(held, literal(True)))
-        .group_by(rows.c.subject, rows.c.group, held.c.number)
+        select(*cell_columns(("measure", number), entries, held.c.number, numbers), *_states(entries))
+        .select_from(entries.join(held, literal(True)))
+        .group_by(entries.c.subject, entries.c.group, held.c.number)
     )
 
 
 def _pieces(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
     """Pieces of events added up, and how many events they are of."""
-    rows = select(entries, _NO_DAY.label("after")).subquery("pieces_of")
-    held = windows.holding(measure, rows)
-    events = func.count(rows.c.row_id.distinct())
-    counts = [events.filter(rows.c.young if name == "young" else rows.c.state == name) for name in COUNTED]
-    total = func.sum(rows.c.value * rows.c.weight).filter(rows.c.state == ENTERS)
+    held = windows.holding(measure, entries)
+    events = func.count(entries.c.row_id.distinct())
+    counts = [events.filter(entries.c.young if name == "young" else entries.c.state == name) for name in COUNTED]
+    total = func.sum(entries.c.value * entries.c.weight).filter(entries.c.state == ENTERS)
     return (
         select(
-            *cell_columns(("measure", number), rows, held.c.number, [total]),
+            *cell_columns(("measure", number), entries, held.c.number, [total]),
             *[count.label(name) for count, name in zip(counts, COUNTED, strict=True)],
         )
-        .select_from(rows.join(held, literal(True)))
-        .group_by(rows.c.subject, rows.c.group, held.c.number)
+        .select_from(entries.join(held, literal(True)))
+        .group_by(entries.c.subject, entries.c.group, held.c.number)
     )
 
 

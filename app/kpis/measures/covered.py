@@ -65,6 +65,8 @@ def _intervals(ledger: Ledger, measure: EventMeasure) -> Subquery:
     starts_at = case((ends_here, view.c.occurred_at - length), else_=view.c.occurred_at)
     ends_at = case((ends_here, view.c.occurred_at), else_=view.c.occurred_at + length)
     first, last = (literal(instant, _INSTANT) for instant in _bounds(ledger))
+    # What ended as the first day began is of the day before, but for what lasted no time at all.
+    is_after = or_(ends_at > first, starts_at >= first)
     return (
         ledger.selected(view, filters, measure.where, ledger.scope.where)
         .add_columns(
@@ -75,7 +77,7 @@ def _intervals(ledger: Ledger, measure: EventMeasure) -> Subquery:
             func.greatest(starts_at, first).label("starts_at"),
             func.least(ends_at, last).label("ends_at"),
         )
-        .where(view.c.duration_seconds.is_not(None), ends_at >= first, starts_at <= last)
+        .where(view.c.duration_seconds.is_not(None), is_after, starts_at <= last)
         .subquery("intervals")
     )
 

@@ -6,6 +6,7 @@ and interpolation is made in decimals by the engine (S19).
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import CTE, Select, literal, select, union_all
@@ -21,14 +22,14 @@ from app.kpis.definition import (
     OpenMeasure,
     TouchesMeasure,
 )
-from app.kpis.measures.aggregates import counted, measured
+from app.kpis.measures.aggregates import measured
 from app.kpis.measures.covered import covered_facts
 from app.kpis.measures.credits import Credits
 from app.kpis.measures.events import event_facts
 from app.kpis.measures.funnels import funnel_facts
 from app.kpis.measures.kinds import beginning_of, is_covered, match_of
 from app.kpis.measures.ledger import Ledger
-from app.kpis.measures.open import open_facts
+from app.kpis.measures.open import closed_starts, open_facts
 from app.kpis.measures.pairs import pair_facts
 from app.kpis.measures.scope import Audience, Scope
 from app.kpis.measures.touches import cadence_facts, touch_facts
@@ -41,21 +42,17 @@ def statement(
     audience: Audience,
     windows: Sequence[Days],
     measures: Sequence[Measure],
-    groups: Sequence[Sequence[int]],
-    unions: Sequence[Union] = (),
+    unions: Sequence[Union],
 ) -> Select[Any]:
     """All figures at once: a `measure` row for each measure, subject, group and window that has any event.
 
-    The columns are those of `Row`, in its order. `groups` are sets of measures (by number) that may share events: a
-    `group` row counts theirs, each once, by what became of them (S25). Windows may overlap in any way.
+    The columns are those of `Row`, in its order. `unions` are measures, by number, over windows in which they may share
+    events: a `union` row, whose window is the number of the union, counts theirs, each once, by what became of them
+    (S25). Windows may overlap in any way.
     """
     frame = Frame(scope, audience, windows)
     entries = [frame.entries(number, measure) for number, measure in enumerate(measures)]
     parts = [measured(frame.windows, number, measure, entries[number]) for number, measure in enumerate(measures)]
-    parts += [
-        counted(frame.windows, number, [(measures[of], entries[of]) for of in group])
-        for number, group in enumerate(groups)
-    ]
     if unions:
         parts.append(united(unions, list(zip(measures, entries, strict=True))))
     both = union_all(*parts).subquery("answer")
@@ -87,6 +84,10 @@ class Frame:
         return self._ledger.selected(view, filters, beginning.where, on_top).add_columns(
             view.c.row_id, is_about.label("is_about")
         )
+
+    def closed(self, measure: OpenMeasure, moment: date) -> Select[Any]:
+        """The rows of the starts that an end has followed by a moment (S18a)."""
+        return closed_starts(self._ledger, measure, moment)
 
     def credited(self, name: str, facts: CTE, measure: Measure) -> CTE:
         """The facts for each subject that is credited with them."""

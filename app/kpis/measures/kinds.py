@@ -1,6 +1,5 @@
 """What the kinds of measures have in common, each in its own way."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from app.kpis.definition import (
@@ -47,10 +46,16 @@ def is_covered(measure: Measure) -> bool:
     return measure.aggregate is Aggregate.COVERED
 
 
-def may_share_events(measures: Sequence[Measure]) -> bool:
-    """Whether one event can be in two of the measures: only where they are over a common type."""
-    types = [kind for measure in measures for kind in set(beginning_of(measure).events)]
-    return len(types) > len(set(types))
+def may_share_events(one: Measure, other: Measure) -> bool:
+    """Whether an event can be in both measures: only where they are over a common type."""
+    return not set(beginning_of(one).events).isdisjoint(beginning_of(other).events)
+
+
+def may_share_across_days(one: Measure, other: Measure) -> bool:
+    """Whether an event can be in both, read over days that have none in common."""
+    if one == other:
+        return isinstance(one, OpenMeasure) or is_covered(one)
+    return may_share_events(one, other) and not (has_own_day(one) and has_own_day(other))
 
 
 def share_of(measure: Measure) -> Decimal:

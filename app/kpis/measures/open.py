@@ -4,6 +4,7 @@ An event is there by a moment, the first instant of a local day, when its own da
 that matters here are runs of days: a fact holds at the end of each day from its `day` on, until before `until_day`.
 """
 
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB, UUID
 
 from app.kpis.definition import OpenMeasure
 from app.kpis.measures.facts import fact
@@ -29,6 +30,7 @@ from app.kpis.measures.ledger import Ledger
 from app.kpis.measures.scope import ENTERS, LEFT_OUT
 from app.kpis.measures.threads import events_of_things, over_thing, own
 
+_ALWAYS = literal_column("'-infinity'::date", Date())
 _FOREVER = literal_column("'infinity'::date", Date())
 
 
@@ -36,18 +38,26 @@ def open_facts(ledger: Ledger, measure: OpenMeasure) -> Select[Any]:
     """The starts that opened things, for the days on which they are open, with the value that then holds."""
     rows = _with_ends(events_of_things(ledger, measure.match, [measure.start, measure.end], measure.value))
     if measure.value is not None:
-        rows = _with_values(rows)
+        rows = _with_values(rows, tells=ledger.tells)
     rows = _opened_once(rows) if measure.repeat == "first" else _opened_again(rows)
     state: ColumnElement[Any] = literal(ENTERS)
-    value: ColumnElement[Any] | None = None
+    value = related = None
     if measure.value is not None:
-        rows = _valued(rows)
+        rows = _valued(rows, tells=ledger.tells)
         value = rows.c.value_then
         state = case((value.is_not(None), ENTERS), (rows.c.is_valued, LEFT_OUT))
-    facts = fact(own(rows), day=rows.c.from_day, until_day=rows.c.until_day, state=state, value=value)
+        related = func.jsonb_build_object("value", rows.c.value_row, type_=JSONB()) if ledger.tells else None
+    day, until_day = rows.c.from_day, rows.c.until_day
+    facts = fact(own(rows), day=day, until_day=until_day, state=state, value=value, related=related)
     # The moments that are asked about are first or following days of the query's.
     reaches = and_(rows.c.from_day < ledger.days.end, rows.c.until_day >= ledger.days.start)
     return select(*facts).where(rows.c.is_selected, reaches)
+
+
+def closed_starts(ledger: Ledger, measure: OpenMeasure, moment: date) -> Select[Any]:
+    """The rows of the starts that an end has followed by a moment."""
+    rows = _with_ends(events_of_things(ledger, measure.match, [measure.start, measure.end]))
+    return select(rows.c.row_id).where(rows.c.is_0, rows.c.closed_day < literal(moment, Date()))
 
 
 def _with_ends(rows: Subquery) -> Subquery:
@@ -90,7 +100,7 @@ def _opened_again(rows: Subquery) -> Subquery:
     )
 
 
-def _with_values(rows: Subquery) -> Subquery:
+def _with_values(rows: Subquery, *, tells: bool) -> Subquery:
     """For each start that says a value, the day by which a later one says another; and all of a thing together."""
     says = and_(rows.c.is_0, rows.c.has_value)
     later = _first_day(rows, says).over(partition_by=rows.c.thing, order_by=rows.c.place.desc(), rows=(None, -1))
@@ -100,19 +110,28 @@ def _with_values(rows: Subquery) -> Subquery:
         "values_until": func.array_agg(told.c.outdated_day, type_=ARRAY(Date())),
         "values_then": func.array_agg(told.c.value, type_=ARRAY(Numeric())),
     }
-    return select(
-        told, *[over_thing(told, values, told.c.says).label(name) for name, values in of_thing.items()]
-    ).subquery("valued")
+    if tells:
+        of_thing["values_row"] = func.array_agg(told.c.row_id, type_=ARRAY(UUID()))
+    columns = {name: over_thing(told, values, told.c.says) for name, values in of_thing.items()}
+    # One run of days more, until the first value, has no place in the other arrays: `unnest` fills it up with NULL.
+    first = func.coalesce(over_thing(told, func.min(told.c.day), told.c.says), _FOREVER)
+    columns["values_from"] = func.array_append(columns["values_from"], _ALWAYS)
+    columns["values_until"] = func.array_append(columns["values_until"], first)
+    return select(told, *[values.label(name) for name, values in columns.items()]).subquery("valued")
 
 
-def _valued(rows: Subquery) -> Subquery:
-    """The open days, cut by the value that holds: the latest that the thing's starts have said by then."""
-    said = (
-        func.unnest(rows.c.values_from, rows.c.values_until, rows.c.values_then)
-        .table_valued(column("from_day", Date()), column("until_day", Date()), column("value", Numeric()), name="says")
-        .render_derived()
-        .lateral()
-    )
+def _valued(rows: Subquery, *, tells: bool) -> Subquery:
+    """The open days, cut by the value that holds: the latest that the thing's starts have said by then, if any."""
+    of_thing = [rows.c.values_from, rows.c.values_until, rows.c.values_then]
+    columns: list[ColumnElement[Any]] = [
+        column("from_day", Date()),
+        column("until_day", Date()),
+        column("value", Numeric()),
+    ]
+    if tells:
+        of_thing.append(rows.c.values_row)
+        columns.append(column("row_id", UUID()))
+    said = func.unnest(*of_thing).table_valued(*columns, name="says").render_derived().lateral()
     meets = and_(
         said.c.from_day < rows.c.until_day, said.c.until_day > rows.c.from_day, said.c.from_day < said.c.until_day
     )
@@ -122,8 +141,9 @@ def _valued(rows: Subquery) -> Subquery:
             func.greatest(rows.c.from_day, said.c.from_day).label("from_day"),
             func.least(rows.c.until_day, said.c.until_day).label("until_day"),
             said.c.value.label("value_then"),
-            said.c.from_day.is_not(None).label("is_valued"),
+            (said.c.from_day > _ALWAYS).label("is_valued"),
+            *([said.c.row_id.label("value_row")] if tells else []),
         )
-        .select_from(rows.outerjoin(said, meets))
+        .select_from(rows.join(said, meets))
         .subquery("open_values")
     )

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FunctionElement,
     Integer,
     Select,
     Subquery,
@@ -19,10 +20,12 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    not_,
     select,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, INT4RANGE, array
+from sqlalchemy.types import TypeEngine
 
 from app.kpis.attribution import Days
 from app.kpis.definition import Measure
@@ -30,28 +33,28 @@ from app.kpis.measures.aggregates import COUNTED, cell_columns
 from app.kpis.measures.bound import bound_array
 from app.kpis.measures.windows import Chain
 
-Union = Sequence[tuple[int, Days]]
+Union = tuple[tuple[int, Days], ...]
 """Measures, by number, each over a run of days; in order."""
 
 
 def united(unions: Sequence[Union], parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
     """A row for each union, subject and group that has any event; `parts` are all measures, by number."""
     lines = _lines(unions)
-    placed = [
-        select(*[entries.c[name] for name in ("subject", "group", "row_id", "state", "young")], runs.label("runs"))
-        for number, (measure, entries) in enumerate(parts)
-        if (runs := _runs(unions, lines, number, measure, entries)) is not None
-    ]
+    placed = []
+    for number, (measure, entries) in enumerate(parts):
+        if runs := _runs(unions, lines, number, measure, entries):
+            each = _table_of(func.unnest(array(runs)), "each", run=INT4RANGE())
+            kept = [entries.c[name] for name in ("subject", "group", "row_id", "state", "young")]
+            placed.append(select(*kept, each.c.run).select_from(entries.join(each, not_(func.isempty(each.c.run)))))
     held = _held(_changes(_merged(placed)))
-    alike = func.generate_series(held.c.position, held.c.following - 1)
-    each = alike.table_valued(column("position", Integer()), name="alike").render_derived().lateral()
+    alike = _table_of(func.generate_series(held.c.position, held.c.following - 1), "alike", position=Integer())
     numbers = bound_array([number for line in lines for number in line], Integer())
     return (
         select(
-            *cell_columns(("union", 0), held, numbers[each.c.position + 1], []),
+            *cell_columns(("union", 0), held, numbers[alike.c.position + 1], []),
             *[cast(held.c[name], Integer()).label(name) for name in COUNTED],
         )
-        .select_from(held.join(each, literal(True)))
+        .select_from(held.join(alike, literal(True)))
         .where(held.c.events > 0)
     )
 
@@ -76,30 +79,31 @@ def _may_follow(one: Union, other: Union) -> bool:
 
 def _runs(
     unions: Sequence[Union], lines: Sequence[Sequence[int]], number: int, measure: Measure, entries: CTE
-) -> ColumnElement[Any] | None:
-    """The positions at which a measure's entry is read, one line's after the other's; None: nowhere."""
-    runs, first = [], 0
+) -> list[ColumnElement[Any]]:
+    """The positions, one line's after the other's, at which a measure's entry is read: a run for each such read."""
+    runs: list[ColumnElement[Any]] = []
+    first = 0
     for line in lines:
         for place, (read, _) in enumerate(unions[line[0]]):
             if read == number:
                 chain = Chain([unions[each][place][1] for each in line])
                 before, through = chain.holding(measure, entries)
-                runs.append(func.int4range(first + before, first + through))
+                runs.append(func.int4range(first + before, first + through, type_=INT4RANGE()))
         first += len(line)
-    return func.int4multirange(*runs, type_=INT4MULTIRANGE()) if runs else None
+    return runs
 
 
 def _merged(placed: Sequence[Select[Any]]) -> Subquery:
     """How many events are in the same run of neighbors, by what became of them."""
     rows = union_all(*placed).subquery("placed")
     whose = (rows.c.subject, rows.c.group)
-    runs = func.range_agg(rows.c.runs, type_=INT4MULTIRANGE()).label("runs")
+    runs = func.range_agg(rows.c.run, type_=INT4MULTIRANGE()).label("runs")
     became = (
         select(*whose, rows.c.state.label("became"), runs).group_by(*whose, rows.c.row_id, rows.c.state),
         select(*whose, literal("young"), runs).where(rows.c.young).group_by(*whose, rows.c.row_id),
     )
     once = union_all(*became).subquery("once")
-    each = func.unnest(once.c.runs).table_valued(column("run", INT4RANGE()), name="each").render_derived().lateral()
+    each = _table_of(func.unnest(once.c.runs), "each", run=INT4RANGE())
     merged = (once.c.subject, once.c.group, once.c.became, each.c.run)
     return (
         select(*merged, func.count().label("events"))
@@ -111,12 +115,8 @@ def _merged(placed: Sequence[Select[Any]]) -> Subquery:
 
 def _changes(merged: Subquery) -> Subquery:
     """How many events more or less than the cell before each cell has that begins a run or comes after one."""
-    edges = (
-        func.unnest(array([func.lower(merged.c.run), func.upper(merged.c.run)]), array([1, -1]))
-        .table_valued(column("position", Integer()), column("sign", Integer()), name="edges")
-        .render_derived()
-        .lateral()
-    )
+    ends = array([func.lower(merged.c.run), func.upper(merged.c.run)])
+    edges = _table_of(func.unnest(ends, array([1, -1])), "edges", position=Integer(), sign=Integer())
     where = (merged.c.subject, merged.c.group, edges.c.position)
     change = func.sum(merged.c.events * edges.c.sign)
     by_state = [func.coalesce(change.filter(merged.c.became == name), 0).label(name) for name in COUNTED]
@@ -130,7 +130,14 @@ def _changes(merged: Subquery) -> Subquery:
 
 def _held(changes: Subquery) -> Subquery:
     """How many events the cells have from each position on, until before the following one."""
-    over = {"partition_by": (changes.c.subject, changes.c.group), "order_by": changes.c.position}
-    counts = [func.sum(changes.c[name]).over(**over).label(name) for name in ("events", *COUNTED)]
-    following = func.lead(changes.c.position).over(**over).label("following")
-    return select(changes.c.subject, changes.c.group, changes.c.position, following, *counts).subquery("held")
+    whose, position = (changes.c.subject, changes.c.group), changes.c.position
+    names = ("events", *COUNTED)
+    counts = [func.sum(changes.c[name]).over(partition_by=whose, order_by=position).label(name) for name in names]
+    following = func.lead(position).over(partition_by=whose, order_by=position).label("following")
+    return select(*whose, position, following, *counts).subquery("held")
+
+
+def _table_of(function: FunctionElement[Any], name: str, **columns: TypeEngine[Any]) -> Any:
+    """What a function gives for a row, as a table to be joined to the row."""
+    named = [column(key, kind) for key, kind in columns.items()]
+    return function.table_valued(*named, name=name).render_derived().lateral()

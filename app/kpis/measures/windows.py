@@ -23,7 +23,7 @@ class Chain:
         self._starts = bound_array([each.start for each in days], Date())
         self._ends = bound_array([each.end for each in days], Date())
 
-    def holding(self, measure: Measure | None, rows: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    def holding(self, measure: Measure, rows: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """How many runs come before the ones that hold a row of a measure's, and how many through the last of those.
 
         An open thing is there from its `day` until `until_day`: at the start or end of a run that comes after the one
@@ -49,7 +49,7 @@ class Windows:
             for numbers in _chains(windows)
         ]
 
-    def holding(self, measure: Measure | None, rows: Any) -> Any:
+    def holding(self, measure: Measure, rows: Any) -> Any:
         """A table of the numbers of the windows that hold a row of a measure's, to be joined to the row."""
         found = []
         for numbers, chain in self._chains:

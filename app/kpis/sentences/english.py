@@ -3,6 +3,14 @@
 from app.kpis.definition import Aggregate
 from app.kpis.sentences.phrases import Phrases
 
+
+def _ordinal(number: str) -> str:
+    """1st, 2nd, 3rd, 11th, 90th; of decimals the last digit is spoken, too: 99.9th."""
+    if number[-2:] in {"11", "12", "13"}:
+        return f"{number}th"
+    return number + {"1": "st", "2": "nd", "3": "rd"}.get(number[-1], "th")
+
+
 ENGLISH = Phrases(
     types={
         "call.made": "calls made",
@@ -16,7 +24,7 @@ ENGLISH = Phrases(
         "deal.won": "deals won",
         "email.received": "e-mails received",
         "email.sent": "e-mails sent",
-        "feedback.received": "feedback received",
+        "feedback.received": "pieces of feedback received",
         "lead.converted": "leads converted",
         "lead.created": "leads created",
         "lead.qualified": "leads qualified",
@@ -40,13 +48,23 @@ ENGLISH = Phrases(
         "duration_seconds": "duration in seconds",
     },
     things={"company": "company", "contact": "contact", "customer": "customer", "deal": "deal", "lead": "lead"},
+    many={
+        "company": "companies",
+        "contact": "contacts",
+        "customer": "customers",
+        "deal": "deals",
+        "lead": "leads",
+    },
+    many_others="things ({thing})",
     typed="{label} ({type})",
     comma=", ",
+    detail_comma=", ",
     last_or=" or ",
     last_and=" and ",
     semicolon="; ",
     quoted="“{text}”",
     bracketed="({text})",
+    decimal_mark=".",
     end=".",
     days=("{n} day", "{n} days"),
     hours=("{n} hour", "{n} hours"),
@@ -54,7 +72,7 @@ ENGLISH = Phrases(
     seconds=("{n} second", "{n} seconds"),
     months=("{n} month", "{n} months"),
     whose="{events} whose {condition}",
-    for_which="{events} for which {condition}",
+    for_which="{events} where {condition}",
     comparisons={
         "==": "{left} is {right}",
         "!=": "{left} is something other than {right}",
@@ -67,8 +85,12 @@ ENGLISH = Phrases(
     and_="{left} and {right}",
     or_="{left} or {right}",
     not_="it is not so that {condition}",
+    is_not="{left} is not {right} (or is not given)",
     given="{name} is given",
-    nth="the place among all events of the same type and the same {thing}",
+    not_given="{name} is not given",
+    nth="the place among all events of the same type about the same {thing}",
+    is_first="the event is the first of its type about the same {thing}",
+    is_later="the event is not the first of its type about the same {thing}",
     true="yes",
     false="no",
     arithmetic={
@@ -81,46 +103,47 @@ ENGLISH = Phrases(
     statistics={
         Aggregate.SUM: "the sum of {x}",
         Aggregate.AVG: "the average of {x}",
-        Aggregate.MIN: "the least value of {x}",
+        Aggregate.MIN: "the smallest value of {x}",
         Aggregate.MAX: "the greatest value of {x}",
         Aggregate.MEDIAN: "the median of {x}",
     },
-    percentile="the {percent}% percentile of {x}",
+    percentile="the {percent} percentile of {x}",
+    ordinal=_ordinal,
     value_of="the {value} of {events}",
     count="the number of {events}",
-    count_distinct="how many different values of {of} occur in {events}",
-    covered="the time that {events} cover, of each person once",
+    count_distinct="the number of different values of {of} in {events}",
+    covered="the time covered by {events}, counted once for each person",
     first="the {value} of the first of {events}",
     last="the {value} of the last of {events}",
-    time="the time from {start} to the first later one of {end} about the same {match}",
-    working_time="the working time from {start} to the first later one of {end} about the same {match}",
-    pairs="the number of times that {start} were followed by {end} about the same {match}",
-    share_within="the share of {start} that were followed by {end} about the same {match} within {within}",
+    time="the time from {start} to the next of {end}, about the same {match}",
+    working_time="the working time from {start} to the next of {end}, about the same {match}",
+    pairs="the number of times that {start} were followed, about the same {match}, by {end}",
+    share_within="the share of {start} that were followed within {within}, about the same {match}, by {end}",
     working="counting working hours only",
     each_start="with every start counted, not only the first",
     dated_by_end="dated by the end",
     credited_to_start="credited to whoever started",
-    converted="the number of {start} (the first of each {match}) that were later followed by {end}",
-    conversion="the share of {start} (the first of each {match}) that were later followed by {end}",
-    reached="the number of things ({match}) that entered the steps {steps} and came to {reached}",
-    funnel="the share of things ({match}) having come to {base} that came to {reached}, in the steps {steps}",
+    converted="the number of {start}, the first of each {match}, that were later followed by {end}",
+    conversion="the share of {start}, the first of each {match}, that were later followed by {end}",
+    reached="the number of {many} that entered the steps {steps} and reached {reached}",
+    funnel="of the {many} that reached {base}, the share that reached {reached}, in the steps {steps}",
     step="{name}: {events}",
     strict="no step left out",
     within="within {length}",
-    touches="the number of touches (any of {touches}) that each {match} had after its first of {anchor}",
-    touched="the number of {anchor} (the first of each {match}) after which the time for touches "
+    touches="the number of touches (any of {touches}) that each {match} had after the first of {anchor}",
+    touched="the number of {anchor}, the first of each {match}, after which the time for touches "
     "(any of {touches}) is over",
-    share_at_least="the share of {anchor} (the first of each {match}) that were followed by at least {n} touches "
+    share_at_least="the share of {anchor}, the first of each {match}, that were followed by at least {n} touches "
     "(any of {touches})",
     until="until one of {events}",
-    share_done="the share of agreed steps done in time for each {match} after its first of {anchor}: {steps}",
+    share_done="the share of agreed steps done in time for each {match} after the first of {anchor}: {steps}",
     by="{events} within {length}",
-    open_count="the number of things ({match}) open at {moment}: begun by {start} and not yet ended by {end}",
-    open_sum="the sum of the latest {value} of all things ({match}) open at {moment}: begun by {start} "
+    open_count="the number of {many} open at {moment}: begun by {start} and not yet ended by {end}",
+    open_sum="the sum of the latest {value} of all {many} open at {moment}: begun by {start} "
     "and not yet ended by {end}",
     at_start="the beginning of the window",
     at_end="the end of the window",
-    opened_again="opened again by a later start",
+    opened_again="a later start opening them again",
     trailing="over the {length} up to the end of the window",
     to_date={
         "week": "over the week to date",
@@ -131,20 +154,20 @@ ENGLISH = Phrases(
         "fiscal_year": "over the fiscal year to date",
     },
     role="by credits in the role {role}",
-    full="counted whole for everybody credited",
+    full="counted in full for everybody credited",
     detailed="{measure}, {details}",
     share_among="the share of {part} among {whole}",
     share_of="the share of {part} in {whole}",
     functions={
         "abs": "the absolute value of {x}",
         "coalesce": "{x}, or {y} where that has no data",
-        "fte": "the people in scope by their part of full time",
+        "fte": "the full-time equivalents of the people in scope",
         "headcount": "the number of people in scope",
         "max": "the greatest of {all}",
-        "min": "the least of {all}",
-        "previous": "{x} of the window before",
+        "min": "the smallest of {all}",
+        "previous": "{x} in the window before",
         "round": "{x} rounded (decimals: {y})",
-        "same_period_last_year": "{x} of the same window one year earlier",
+        "same_period_last_year": "{x} in the same window one year earlier",
         "target": "the target of {x}",
         "working_hours": "the working time of the people in scope",
     },

@@ -1,9 +1,28 @@
 """What a language needs to explain definitions: one table of phrases, in which braces name what is put in."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.kpis.definition import Aggregate
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def filled(template: str, **parts: object) -> str:
+    """The template with its parts put in; between Chinese characters and Latin letters or digits stands a space."""
+
+    def put(place: re.Match[str]) -> str:
+        text = str(parts[place[1]])
+        before = " " if text[:1].isascii() and _is_han(template[place.start() - 1 : place.start()]) else ""
+        after = " " if text[-1:].isascii() and _is_han(template[place.end() : place.end() + 1]) else ""
+        return f"{before}{text}{after}" if text else ""
+
+    return _PLACE.sub(put, template)
+
+
+def _is_han(text: str) -> bool:
+    return "\u4e00" <= text <= "\u9fff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,13 +33,17 @@ class Phrases:
     types: Mapping[str, str]
     fields: Mapping[str, str]
     things: Mapping[str, str]
+    many: Mapping[str, str]
+    many_others: str
     typed: str
     comma: str
+    detail_comma: str
     last_or: str
     last_and: str
     semicolon: str
     quoted: str
     bracketed: str
+    decimal_mark: str
     end: str
     # Lengths of time: one, and several.
     days: tuple[str, str]
@@ -36,8 +59,12 @@ class Phrases:
     and_: str
     or_: str
     not_: str
+    is_not: str
     given: str
+    not_given: str
     nth: str
+    is_first: str
+    is_later: str
     true: str
     false: str
     # Arithmetic, in conditions and formulas.
@@ -46,6 +73,7 @@ class Phrases:
     # Statistics of values, and what they are statistics of.
     statistics: Mapping[Aggregate, str]
     percentile: str
+    ordinal: Callable[[str], str]
     value_of: str
     count: str
     count_distinct: str

@@ -1,7 +1,16 @@
-"""Polish. What is put in stands after colons and in brackets, in the nominative: nothing has to be inflected."""
+"""Polish. What is put in stands after colons, in brackets and between signs, in the nominative.
+
+Nothing has to be inflected but times and counts, which are told in the genitive: they are only ever put into
+statistics, and lengths of time, which stand after prepositions.
+"""
 
 from app.kpis.definition import Aggregate
 from app.kpis.sentences.phrases import Phrases
+
+
+def _ordinal(number: str) -> str:
+    return f"{number.replace('.', ',')}."
+
 
 POLISH = Phrases(
     types={
@@ -10,9 +19,9 @@ POLISH = Phrases(
         "cost.recorded": "zapisane koszty",
         "customer.churned": "utraceni klienci",
         "customer.created": "pozyskani klienci",
-        "deal.created": "otwarte szanse sprzedaży",
+        "deal.created": "utworzone szanse sprzedaży",
         "deal.lost": "przegrane szanse sprzedaży",
-        "deal.stage_entered": "wejścia szans sprzedaży w etap",
+        "deal.stage_entered": "wejścia szans sprzedaży w etapy",
         "deal.won": "wygrane szanse sprzedaży",
         "email.received": "otrzymane e-maile",
         "email.sent": "wysłane e-maile",
@@ -40,23 +49,27 @@ POLISH = Phrases(
         "duration_seconds": "czas trwania w sekundach",
     },
     things={"company": "firma", "contact": "kontakt", "customer": "klient", "deal": "szansa sprzedaży", "lead": "lead"},
+    many={},
+    many_others="obiektów ({thing})",
     typed="{label} ({type})",
     comma=", ",
+    detail_comma=", ",
     last_or=" lub ",
     last_and=" i ",
     semicolon="; ",
     quoted="„{text}”",
     bracketed="({text})",
+    decimal_mark=",",
     end=".",
-    days=("{n} dzień", "{n} dni"),
+    days=("{n} dnia", "{n} dni"),
     hours=("{n} godz.", "{n} godz."),
     minutes=("{n} min", "{n} min"),
     seconds=("{n} s", "{n} s"),
     months=("{n} mies.", "{n} mies."),
     whose="{events}, dla których {condition}",
-    for_which="{events}, dla których {condition}",
+    for_which="{events}, gdzie {condition}",
     comparisons={
-        "==": "{left} to {right}",
+        "==": "{left} = {right}",
         "!=": "{left} to coś innego niż {right}",
         "<": "{left} jest poniżej {right}",
         "<=": "{left} wynosi najwyżej {right}",
@@ -67,50 +80,55 @@ POLISH = Phrases(
     and_="{left} oraz {right}",
     or_="{left} lub {right}",
     not_="nie jest prawdą, że {condition}",
+    is_not="{left} ≠ {right} (lub brak wartości)",
     given="podano: {name}",
-    nth="miejsce wśród wszystkich zdarzeń tego samego typu i tego samego obiektu ({thing})",
+    not_given="nie podano: {name}",
+    nth="miejsce wśród wszystkich zdarzeń tego samego typu dotyczących tego samego obiektu ({thing})",
+    is_first="zdarzenie jest pierwszym tego typu dotyczącym tego samego obiektu ({thing})",
+    is_later="zdarzenie nie jest pierwszym tego typu dotyczącym tego samego obiektu ({thing})",
     true="tak",
     false="nie",
     arithmetic={
-        "+": "{left} plus {right}",
-        "-": "{left} minus {right}",
-        "*": "{left} razy {right}",
-        "/": "{left} podzielone przez {right}",
+        "+": "{left} + {right}",
+        "-": "{left} − {right}",
+        "*": "{left} × {right}",
+        "/": "{left} ÷ {right}",
     },
-    minus="minus {x}",
+    minus="−{x}",
     statistics={
-        Aggregate.SUM: "suma wielkości: {x}",
-        Aggregate.AVG: "średnia wielkości: {x}",
-        Aggregate.MIN: "najmniejsza z wielkości: {x}",
-        Aggregate.MAX: "największa z wielkości: {x}",
-        Aggregate.MEDIAN: "mediana wielkości: {x}",
+        Aggregate.SUM: "suma {x}",
+        Aggregate.AVG: "średnia {x}",
+        Aggregate.MIN: "minimum {x}",
+        Aggregate.MAX: "maksimum {x}",
+        Aggregate.MEDIAN: "mediana {x}",
     },
-    percentile="percentyl {percent}% wielkości: {x}",
-    value_of="{value} w zdarzeniach: {events}",
+    percentile="{percent} percentyl {x}",
+    ordinal=_ordinal,
+    value_of="wartości ({value}) w zdarzeniach: {events}",
     count="liczba zdarzeń: {events}",
     count_distinct="liczba różnych wartości ({of}) w zdarzeniach: {events}",
     covered="czas objęty przez zdarzenia (u każdej osoby liczony raz): {events}",
-    first="{value} w pierwszym ze zdarzeń: {events}",
-    last="{value} w ostatnim ze zdarzeń: {events}",
-    time="czas od zdarzenia ({start}) do pierwszego późniejszego zdarzenia ({end}) dotyczącego tego samego obiektu "
+    first="wartość ({value}) w pierwszym ze zdarzeń: {events}",
+    last="wartość ({value}) w ostatnim ze zdarzeń: {events}",
+    time="czasu od zdarzenia ({start}) do pierwszego późniejszego zdarzenia ({end}) dotyczącego tego samego obiektu "
     "({match})",
-    working_time="czas pracy od zdarzenia ({start}) do pierwszego późniejszego zdarzenia ({end}) dotyczącego tego "
+    working_time="czasu pracy od zdarzenia ({start}) do pierwszego późniejszego zdarzenia ({end}) dotyczącego tego "
     "samego obiektu ({match})",
     pairs="ile razy po zdarzeniu ({start}) nastąpiło zdarzenie ({end}) dotyczące tego samego obiektu ({match})",
-    share_within="odsetek zdarzeń ({start}), po których nastąpiło zdarzenie ({end}) dotyczące tego samego obiektu "
-    "({match}), w ciągu: {within}",
+    share_within="odsetek zdarzeń ({start}), po których w ciągu {within} nastąpiło zdarzenie ({end}) dotyczące tego "
+    "samego obiektu ({match})",
     working="licząc tylko godziny pracy",
     each_start="licząc każdy początek, nie tylko pierwszy",
     dated_by_end="według dnia zakończenia",
     credited_to_start="przypisane temu, kto zaczął",
     converted="liczba obiektów ({match}), które po pierwszym zdarzeniu ({start}) miały później zdarzenie ({end})",
     conversion="odsetek obiektów ({match}), które po pierwszym zdarzeniu ({start}) miały później zdarzenie ({end})",
-    reached="liczba różnych obiektów ({match}), które weszły w kroki {steps} i doszły do kroku {reached}",
-    funnel="odsetek obiektów ({match}), które z kroku {base} doszły do kroku {reached}, w krokach {steps}",
+    reached="liczba różnych {many}, które weszły w kroki {steps} i doszły do kroku {reached}",
+    funnel="odsetek {many}, które z kroku {base} doszły do kroku {reached}, w krokach {steps}",
     step="{name}: {events}",
     strict="bez pomijania kroków",
-    within="w ciągu: {length}",
-    touches="liczba kontaktów ({touches}), jakie każdy obiekt ({match}) miał po pierwszym zdarzeniu ({anchor})",
+    within="w ciągu {length}",
+    touches="liczby kontaktów ({touches}), jakie każdy obiekt ({match}) miał po pierwszym zdarzeniu ({anchor})",
     touched="liczba różnych obiektów ({match}), dla których po pierwszym zdarzeniu ({anchor}) minął cały czas na "
     "kontakty ({touches})",
     share_at_least="odsetek obiektów ({match}), które po pierwszym zdarzeniu ({anchor}) miały co najmniej {n} razy "
@@ -118,15 +136,15 @@ POLISH = Phrases(
     until="aż do zdarzenia: {events}",
     share_done="odsetek uzgodnionych kroków wykonanych na czas dla każdego obiektu ({match}) po pierwszym zdarzeniu "
     "({anchor}): {steps}",
-    by="{events} (termin: {length})",
-    open_count="liczba różnych obiektów ({match}) otwartych {moment}: rozpoczęło je zdarzenie ({start}), "
+    by="{events} w ciągu {length}",
+    open_count="liczba różnych {many} otwartych {moment}: rozpoczęło je zdarzenie ({start}), "
     "a nie zakończyło jeszcze zdarzenie ({end})",
-    open_sum="suma ostatnich wartości ({value}) obiektów ({match}) otwartych {moment}: rozpoczęło je zdarzenie "
+    open_sum="suma ostatnich wartości ({value}) {many} otwartych {moment}: rozpoczęło je zdarzenie "
     "({start}), a nie zakończyło jeszcze zdarzenie ({end})",
-    at_start="na początku okna",
-    at_end="na końcu okna",
-    opened_again="późniejszy początek otwiera na nowo",
-    trailing="w okresie do końca okna o długości: {length}",
+    at_start="na początku okresu",
+    at_end="na koniec okresu",
+    opened_again="przy czym późniejsze rozpoczęcie otwiera je ponownie",
+    trailing="w ciągu {length} do końca okresu",
     to_date={
         "week": "od początku tygodnia",
         "month": "od początku miesiąca",
@@ -139,19 +157,19 @@ POLISH = Phrases(
     full="liczone w całości każdemu, komu przypisano udział",
     detailed="{measure}, {details}",
     share_among="udział zdarzeń ({part}) wśród zdarzeń ({whole})",
-    share_of="udział {part} w sumie {whole}",
+    share_of="{part} jako część sumy {whole}",
     functions={
         "abs": "wartość bezwzględna: {x}",
         "coalesce": "{x}, a gdzie brak danych: {y}",
-        "fte": "liczba osób w zakresie, według części etatu",
-        "headcount": "liczba osób w zakresie",
+        "fte": "liczba pełnych etatów osób w wybranym zakresie",
+        "headcount": "liczba osób w wybranym zakresie",
         "max": "największa z wielkości: {all}",
         "min": "najmniejsza z wielkości: {all}",
-        "previous": "{x} w poprzednim oknie",
+        "previous": "{x} w poprzednim okresie",
         "round": "{x} po zaokrągleniu (miejsca dziesiętne: {y})",
-        "same_period_last_year": "{x} w tym samym oknie rok wcześniej",
+        "same_period_last_year": "{x} w tym samym okresie rok wcześniej",
         "target": "cel dla {x}",
-        "working_hours": "czas pracy osób w zakresie",
+        "working_hours": "czas pracy osób w wybranym zakresie",
     },
     kpi="KPI {key}",
     where="{formula}, gdzie {measures}",

@@ -19,7 +19,7 @@ from app.kpis.definition import (
     TouchesMeasure,
 )
 from app.kpis.expressions.syntax import Binary, Name
-from app.kpis.sentences.phrases import Phrases
+from app.kpis.sentences.phrases import Phrases, filled
 from app.kpis.sentences.words import Condition, Formula, addends, field_name, is_of_comparisons, joined, quoted
 
 
@@ -35,7 +35,7 @@ class Sentences:
         if text is None:
             text = Formula(self.phrases, names).text(definition.formula)
             if definition.measures:
-                text = self.phrases.where.format(formula=text, measures=self._measures(definition.measures))
+                text = filled(self.phrases.where, formula=text, measures=self._measures(definition.measures))
         return _capitalized(text.removesuffix(self.phrases.end)) + self.phrases.end
 
     def _of_one_measure(self, definition: Definition) -> str | None:
@@ -55,7 +55,7 @@ class Sentences:
                     texts = [text for name in names if (text := counted[name])]
                     if len(texts) == len(names):
                         among = joined(self.phrases, texts, self.phrases.last_or)
-                        return self.phrases.share_among.format(part=counted[part], whole=among)
+                        return filled(self.phrases.share_among, part=counted[part], whole=among)
         return None
 
     def _counted(self, measure: Measure) -> str | None:
@@ -84,11 +84,11 @@ class Sentences:
         details = [*self._details(measure), *self._credits(measure)]
         if not details:
             return text
-        return self.phrases.detailed.format(measure=text, details=self.phrases.comma.join(details))
+        return filled(self.phrases.detailed, measure=text, details=self.phrases.detail_comma.join(details))
 
     def _measures(self, measures: Mapping[str, Measure]) -> str:
         told = (
-            self.phrases.is_.format(name=quoted(self.phrases, name), measure=self.measure(measure))
+            filled(self.phrases.is_, name=quoted(self.phrases, name), measure=self.measure(measure))
             for name, measure in measures.items()
         )
         return self.phrases.semicolon.join(told)
@@ -97,17 +97,17 @@ class Sentences:
         phrases = self.phrases
         events = self._selection(EventSelection(events=measure.events, where=measure.where))
         if measure.of is not None:
-            return phrases.count_distinct.format(of=self._name(measure.of), events=events)
+            return filled(phrases.count_distinct, of=self._name(measure.of), events=events)
         if measure.value is None:
             template = phrases.covered if measure.aggregate is Aggregate.COVERED else phrases.count
-            return template.format(events=events)
+            return filled(template, events=events)
         value = self._name(measure.value)
         match measure.aggregate:
             case Aggregate.FIRST:
-                return phrases.first.format(value=value, events=events)
+                return filled(phrases.first, value=value, events=events)
             case Aggregate.LAST:
-                return phrases.last.format(value=value, events=events)
-        return self._statistic(measure.aggregate, measure.p, phrases.value_of.format(value=value, events=events))
+                return filled(phrases.last, value=value, events=events)
+        return self._statistic(measure.aggregate, measure.p, filled(phrases.value_of, value=value, events=events))
 
     def _elapsed(self, measure: ElapsedMeasure) -> str:
         phrases = self.phrases
@@ -117,11 +117,11 @@ class Sentences:
             "match": self._thing(measure.match),
         }
         if measure.aggregate is Aggregate.COUNT:
-            return phrases.pairs.format(**parts)
+            return filled(phrases.pairs, **parts)
         if measure.within is not None:
-            return phrases.share_within.format(**parts, within=self._length(measure.within))
+            return filled(phrases.share_within, **parts, within=self._length(measure.within))
         time = phrases.working_time if measure.clock == "working_hours" else phrases.time
-        return self._statistic(measure.aggregate, measure.p, time.format(**parts))
+        return self._statistic(measure.aggregate, measure.p, filled(time, **parts))
 
     def _funnel(self, measure: FunnelMeasure) -> str:
         phrases, match = self.phrases, self._thing(measure.match)
@@ -129,14 +129,20 @@ class Sentences:
         counts = measure.aggregate is Aggregate.COUNT
         if (measure.names, measure.base, measure.reached) == (("from", "to"), 0, 1):
             start, end = selections
-            return (phrases.converted if counts else phrases.conversion).format(match=match, start=start, end=end)
+            return filled(phrases.converted if counts else phrases.conversion, match=match, start=start, end=end)
         steps = phrases.semicolon.join(
-            phrases.step.format(name=quoted(phrases, name), events=events)
+            filled(phrases.step, name=quoted(phrases, name), events=events)
             for name, events in zip(measure.names, selections, strict=True)
         )
         base, reached = (quoted(phrases, measure.names[index]) for index in (measure.base, measure.reached))
         template = phrases.reached if counts else phrases.funnel
-        return template.format(match=match, steps=phrases.bracketed.format(text=steps), base=base, reached=reached)
+        return filled(
+            template,
+            many=self._many(measure.match),
+            steps=filled(phrases.bracketed, text=steps),
+            base=base,
+            reached=reached,
+        )
 
     def _touches(self, measure: TouchesMeasure) -> str:
         phrases = self.phrases
@@ -146,17 +152,18 @@ class Sentences:
             "match": self._thing(measure.match),
         }
         if measure.aggregate is Aggregate.COUNT:
-            return phrases.touched.format(**parts)
+            return filled(phrases.touched, **parts)
         if measure.at_least is not None:
-            return phrases.share_at_least.format(**parts, n=measure.at_least)
-        return self._statistic(measure.aggregate, measure.p, phrases.touches.format(**parts))
+            return filled(phrases.share_at_least, **parts, n=measure.at_least)
+        return self._statistic(measure.aggregate, measure.p, filled(phrases.touches, **parts))
 
     def _cadence(self, measure: CadenceMeasure) -> str:
         steps = (
-            self.phrases.by.format(events=self._selection(step.selection), length=self._length(step.by))
+            filled(self.phrases.by, events=self._selection(step.selection), length=self._length(step.by))
             for step in measure.steps
         )
-        return self.phrases.share_done.format(
+        return filled(
+            self.phrases.share_done,
             match=self._thing(measure.match),
             anchor=self._selection(measure.anchor),
             steps=self.phrases.comma.join(steps),
@@ -165,14 +172,14 @@ class Sentences:
     def _open(self, measure: OpenMeasure) -> str:
         phrases = self.phrases
         parts = {
-            "match": self._thing(measure.match),
+            "many": self._many(measure.match),
             "moment": phrases.at_start if measure.at == "start" else phrases.at_end,
             "start": self._selection(measure.start),
             "end": self._selection(measure.end),
         }
         if measure.value is None:
-            return phrases.open_count.format(**parts)
-        return phrases.open_sum.format(**parts, value=self._name(measure.value))
+            return filled(phrases.open_count, **parts)
+        return filled(phrases.open_sum, **parts, value=self._name(measure.value))
 
     def _details(self, measure: Measure) -> Iterable[str]:
         phrases = self.phrases
@@ -186,7 +193,7 @@ class Sentences:
             case TouchesMeasure():
                 yield from self._limit(measure.within)
                 if measure.until is not None:
-                    yield phrases.until.format(events=self._selection(measure.until))
+                    yield filled(phrases.until, events=self._selection(measure.until))
             case OpenMeasure():
                 if measure.repeat == "each":
                     yield phrases.opened_again
@@ -205,25 +212,26 @@ class Sentences:
 
     def _credits(self, measure: Measure) -> Iterable[str]:
         if measure.role != "owner":
-            yield self.phrases.role.format(role=quoted(self.phrases, measure.role))
+            yield filled(self.phrases.role, role=quoted(self.phrases, measure.role))
         if measure.credit == "full":
             yield self.phrases.full
 
     def _limit(self, within: timedelta | None) -> Iterable[str]:
         if within is not None:
-            yield self.phrases.within.format(length=self._length(within))
+            yield filled(self.phrases.within, length=self._length(within))
 
     def _over(self, over: Over) -> str:
         if over.since is not None:
             return self.phrases.to_date[over.since]
         if over.months is not None:
-            return self.phrases.trailing.format(length=_numbered(self.phrases.months, over.months))
-        return self.phrases.trailing.format(length=_numbered(self.phrases.days, over.days or 0))
+            return filled(self.phrases.trailing, length=_numbered(self.phrases.months, over.months))
+        return filled(self.phrases.trailing, length=_numbered(self.phrases.days, over.days or 0))
 
     def _statistic(self, aggregate: Aggregate, p: Decimal | None, x: str) -> str:
         if p is not None:
-            return self.phrases.percentile.format(percent=format((p * 100).normalize(), "f"), x=x)
-        return self.phrases.statistics[aggregate].format(x=x)
+            percent = self.phrases.ordinal(format((p * 100).normalize(), "f"))
+            return filled(self.phrases.percentile, percent=percent, x=x)
+        return filled(self.phrases.statistics[aggregate], x=x)
 
     def _selection(self, selection: EventSelection) -> str:
         events = joined(self.phrases, [self._type(each) for each in selection.events], self.phrases.last_or)
@@ -231,14 +239,17 @@ class Sentences:
             return events
         condition = Condition(self.phrases)
         template = self.phrases.whose if is_of_comparisons(selection.where) else self.phrases.for_which
-        return template.format(events=events, condition=condition.text(selection.where))
+        return filled(template, events=events, condition=condition.text(selection.where))
 
     def _type(self, event: str) -> str:
         label = self.phrases.types.get(event)
-        return event if label is None else self.phrases.typed.format(label=label, type=event)
+        return event if label is None else filled(self.phrases.typed, label=label, type=event)
 
     def _thing(self, thing: str) -> str:
         return self.phrases.things.get(thing, thing)
+
+    def _many(self, thing: str) -> str:
+        return self.phrases.many.get(thing) or filled(self.phrases.many_others, thing=self._thing(thing))
 
     def _name(self, name: Name) -> str:
         return field_name(self.phrases, name)
@@ -265,4 +276,4 @@ def _capitalized(text: str) -> str:
 
 
 def _numbered(words: tuple[str, str], number: int) -> str:
-    return words[number != 1].format(n=number)
+    return filled(words[number != 1], n=number)

@@ -1,6 +1,7 @@
 """Filters and formulas in words."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from app.kpis.expressions.syntax import (
     Binary,
@@ -16,9 +17,16 @@ from app.kpis.expressions.syntax import (
     quote,
 )
 from app.kpis.expressions.vocabulary import KPI
-from app.kpis.sentences.phrases import Phrases
+from app.kpis.sentences.phrases import Phrases, filled
 
 _SIMPLE = frozenset({"fte", "headcount", "max", "min", "target", "working_hours"})  # read as one thing
+_PLACES = {
+    (operator, Decimal(place)): is_first
+    for operator, place, is_first in (
+        ("==", 1, True), ("<=", 1, True), ("<", 2, True), ("!=", 1, False), (">", 1, False), (">=", 2, False),
+    )
+}  # fmt: skip
+"""What is said of a place that says no more than whether it is the first."""
 
 
 class _Words:
@@ -32,26 +40,30 @@ class _Words:
 
     def inside(self, node: Node) -> str:
         text = self.text(node)
-        return text if self.is_simple(node) else self._phrases.bracketed.format(text=text)
+        return text if self.is_simple(node) else filled(self._phrases.bracketed, text=text)
+
+    def number(self, value: Decimal) -> str:
+        """As the language writes it."""
+        return format(value, "f").replace(".", self._phrases.decimal_mark)
 
     def is_simple(self, node: Node) -> bool:
         return not isinstance(node, Binary | Unary)
 
     def arithmetic(self, node: Unary | Binary) -> str:
         if isinstance(node, Unary):
-            return self._phrases.minus.format(x=self.inside(node.operand))
+            return filled(self._phrases.minus, x=self.inside(node.operand))
         template = self._phrases.arithmetic[node.operator]
-        return template.format(left=self.inside(node.left), right=self.inside(node.right))
+        return filled(template, left=self.inside(node.left), right=self.inside(node.right))
 
 
 class Condition(_Words):
     """A filter in words."""
 
-    def text(self, node: Node) -> str:  # noqa: C901 - a case for each kind of node
+    def text(self, node: Node) -> str:  # noqa: C901, PLR0912 - a case for each kind of node
         phrases = self._phrases
         match node:
             case Number(value=value):
-                return format(value, "f")
+                return self.number(value)
             case Text(value=value):
                 return quote(value)
             case Boolean(value=value):
@@ -61,19 +73,31 @@ class Condition(_Words):
             case Choices(items=items):
                 return joined(phrases, [self.text(item) for item in items], phrases.last_or)
             case Call(function="has", arguments=(Name() as name,)):
-                return phrases.given.format(name=field_name(phrases, name))
+                return filled(phrases.given, name=field_name(phrases, name))
             case Call(arguments=(Name() as name,)):
-                return phrases.nth.format(thing=field_name(phrases, name))
+                return filled(phrases.nth, thing=field_name(phrases, name))
+            case Unary(operator="not", operand=Binary(operator="==", left=Name() as left, right=right)):
+                return filled(phrases.is_not, left=self.text(left), right=self.text(right))
+            case Unary(operator="not", operand=Call(function="has", arguments=(Name() as name,))):
+                return filled(phrases.not_given, name=field_name(phrases, name))
             case Unary(operator="not", operand=operand):
-                return phrases.not_.format(condition=self._joined(operand, "not"))
+                return filled(phrases.not_, condition=self._joined(operand, "not"))
             case Binary(operator="in", left=left, right=right):
-                return phrases.one_of.format(left=self.inside(left), choices=self.text(right))
+                return filled(phrases.one_of, left=self.inside(left), choices=self.text(right))
+            case Binary(
+                operator=operator, left=Call(function="nth", arguments=(Name() as name,)), right=Number(value=value)
+            ) if (
+                operator,
+                value,
+            ) in _PLACES:
+                template = phrases.is_first if _PLACES[operator, value] else phrases.is_later
+                return filled(template, thing=field_name(phrases, name))
             case Binary(operator=operator, left=left, right=right) if operator in phrases.comparisons:
                 template = phrases.comparisons[operator]
-                return template.format(left=self.inside(left), right=self.inside(right))
+                return filled(template, left=self.inside(left), right=self.inside(right))
             case Binary(operator=("and" | "or") as operator, left=left, right=right):
                 template = phrases.and_ if operator == "and" else phrases.or_
-                return template.format(left=self._joined(left, operator), right=self._joined(right, operator))
+                return filled(template, left=self._joined(left, operator), right=self._joined(right, operator))
             case Unary() | Binary():
                 return self.arithmetic(node)
         raise ValueError(f"{node} is no part of a checked filter")
@@ -96,20 +120,20 @@ class Formula(_Words):
         phrases = self._phrases
         match node:
             case Number(value=value):
-                return format(value, "f")
+                return self.number(value)
             case Name(path=(word, key)) if word == KPI:
-                return phrases.kpi.format(key=quoted(phrases, self._names.get(key, key)))
+                return filled(phrases.kpi, key=quoted(phrases, self._names.get(key, key)))
             case Name(path=path):
                 return quoted(phrases, path[0])
             case Binary(operator="/", left=left, right=right) if left in addends(right):
-                return phrases.share_of.format(part=self.inside(left), whole=self._sum(right))
+                return filled(phrases.share_of, part=self.inside(left), whole=self._sum(right))
             case Unary() | Binary():
                 return self.arithmetic(node)
             case Call(function=function, arguments=arguments):
                 texts = [self.inside(argument) for argument in arguments]
                 x, y = [*texts, "", ""][:2]
                 whole = joined(phrases, texts, phrases.last_and)
-                return phrases.functions[function].format(x=x, y=y, all=whole)
+                return filled(phrases.functions[function], x=x, y=y, all=whole)
         raise ValueError(f"{node} is no part of a checked formula")
 
     def is_simple(self, node: Node) -> bool:
@@ -117,7 +141,7 @@ class Formula(_Words):
 
     def _sum(self, node: Node) -> str:
         text = " + ".join(self.inside(part) for part in addends(node))
-        return self._phrases.bracketed.format(text=text)
+        return filled(self._phrases.bracketed, text=text)
 
 
 def field_name(phrases: Phrases, name: Name) -> str:
@@ -134,7 +158,7 @@ def joined(phrases: Phrases, parts: Sequence[str], last: str) -> str:
     """A list in words: commas, and the last part joined by a word."""
     if len(parts) < 2:
         return "".join(parts)
-    return f"{phrases.comma.join(parts[:-1])}{last}{parts[-1]}"
+    return filled(f"{{head}}{last}{{tail}}", head=phrases.comma.join(parts[:-1]), tail=parts[-1])
 
 
 def is_of_comparisons(node: Node) -> bool:
@@ -142,6 +166,8 @@ def is_of_comparisons(node: Node) -> bool:
     match node:
         case Binary(operator=("and" | "or"), left=left, right=right):
             return is_of_comparisons(left) and is_of_comparisons(right)
+        case Unary(operator="not", operand=Binary(operator="==", left=Name()) | Call(function="has")):
+            return True
         case Binary(left=Name()):
             return True
     return isinstance(node, Call) and node.function == "has"
@@ -157,4 +183,4 @@ def addends(node: Node) -> tuple[Node, ...]:
 
 def quoted(phrases: Phrases, text: str) -> str:
     """A name as people or machines gave it."""
-    return phrases.quoted.format(text=text)
+    return filled(phrases.quoted, text=text)

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.core import budget as budgets
+from app.core.budget import QueryBudget, QueryBudgetExceeded
 from app.core.db import OrganizationId
-from app.results import budget as budgets
-from app.results.budget import QueryBudget, QueryBudgetExceeded
 from tests.results.test_query import COUNT, define
 from tests.results.test_results import ORGANIZATION, query
 from tests.support import Api, World

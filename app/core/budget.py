@@ -6,9 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from app.core.db import OrganizationId
 from app.core.problems import Problem
@@ -124,11 +121,3 @@ class Spending:
 def _exceeded(detail: str, wait: float) -> QueryBudgetExceeded:
     seconds = max(1, math.ceil(wait))
     return QueryBudgetExceeded(f"{detail} Try again in {seconds} s.", headers={"Retry-After": str(seconds)})
-
-
-async def _budget(request: Request) -> QueryBudget:
-    budget: QueryBudget = request.app.state.query_budget
-    return budget
-
-
-QueryBudgetOfRequest = Annotated[QueryBudget, Depends(_budget)]
