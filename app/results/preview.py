@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from app.goals import queries as goal_queries
 from app.goals.models import Goal, GoalTarget
 from app.goals.pace import Direction
 from app.goals.service import aim_of, period_of
+from app.goals.work import schedules_of
 from app.kpis import queries as kpi_queries
 from app.kpis.attribution import Subject
 from app.kpis.expressions.parser import parse
@@ -181,6 +183,7 @@ async def _goal(
     )
     both = await _ask(asking, session, changed, query)
     before, after = (answer.series[0].total for answer in (both.before, both.after))
+    kept = await schedules_of(session, asking.org_id, seen.known_at).kept(goal)
     return schemas.MovedGoal(
         goal_id=goal.id,
         name=goal.name,
@@ -191,8 +194,8 @@ async def _goal(
         low=target.low,
         high=target.high,
         actual=_moved(before, after),
-        attainment_before=_attainment(before, goal, target),
-        attainment_after=_attainment(after, goal, target),
+        attainment_before=_attainment(both.before, goal, target, kept),
+        attainment_after=_attainment(both.after, goal, target, kept),
     )
 
 
@@ -202,8 +205,9 @@ def _owner(goal: Goal) -> Subject:
     return Subject("member", goal.member_id) if goal.member_id is not None else Subject("organization")
 
 
-def _attainment(cell: Cell, goal: Goal, target: GoalTarget) -> Decimal | None:
-    if cell.value is None:
-        return None
-    traits = {"is_additive": False, "is_counted": False, "only_grows": False}
-    return pace.attainment(cell.value, aim_of(cast("Direction", goal.direction), target, **traits))
+def _attainment(answer: Answer, goal: Goal, target: GoalTarget, kept: Fraction) -> Decimal | None:
+    """Against the target that absences leave (S30, S31), as the goal's progress tells it."""
+    value = answer.series[0].total.value
+    traits = {"is_additive": answer.kpis[goal.kpi_key].is_additive, "is_counted": False, "only_grows": False}
+    aim = aim_of(cast("Direction", goal.direction), target, **traits).prorated(kept)
+    return None if value is None or aim is None else pace.attainment(value, aim)

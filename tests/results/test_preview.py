@@ -93,3 +93,17 @@ async def test_a_preview_shows_figures_and_needs_the_right_to_read_them(api: Api
     await define(api, CALLS)
     other = await api.key("service", scopes)
     await preview(other, TWICE, expect=403)
+
+
+async def test_a_goal_is_judged_by_the_target_that_absences_leave(api: Api) -> None:
+    """S31: 11 of June's 22 working days take half of the target away."""
+    await define(api, CALLS)
+    await team(api, "North", "Ana")
+    await post(api, [event(f"c-{n}", "call.made", "2026-06-10", "ana") for n in range(3)])
+    (ana,) = (await api.get("/members"))["items"]
+    away = {"valid_from": "2026-06-15", "valid_to": "2026-06-30", "effect": "prorate_target"}
+    await api.post(f"/members/{ana['id']}/absences", away, expect=201)
+    goal = {"name": "Calls", "owner": {"type": "member", "id": ana["id"]}, "kpi": "calls_made", "period": "2026-06"}
+    await api.post("/goals", goal | {"target": {"value": "12"}}, expect=201)
+    (of_goal,) = (await preview(api, TWICE | {"valid_from": None}))["goals"]
+    assert (of_goal["attainment_before"], of_goal["attainment_after"]) == (0.5, 1)
