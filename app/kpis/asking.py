@@ -10,9 +10,9 @@ from app.employment.facts import Staff
 from app.kpis import measures
 from app.kpis.attribution import Days, Subject
 from app.kpis.figures import Figures, Grouped, Whom
-from app.kpis.history import KpiHistory
+from app.kpis.history import KpiHistory, is_latest_additive
 from app.kpis.measures import Audience, Row
-from app.kpis.planning import Context, Plan, adds_up_by
+from app.kpis.planning import Context, Plan
 from app.kpis.ports import Targets
 from app.kpis.questions import Query
 from app.kpis.slicing import Slices
@@ -118,7 +118,7 @@ class Asked:
                 session,
                 self.context.org_id,
                 kpi=key,
-                is_additive=is_additive(self.plan.histories[key], self.plan.histories),
+                is_additive=is_latest_additive(self.plan.histories[key], self.plan.histories),
                 subjects=whole,
                 windows=sorted(days),
                 known_at=self.context.known_at,
@@ -126,14 +126,6 @@ class Asked:
             )
             found |= {(key, subject, run): value for (subject, run), value in values.items()}
         return found
-
-
-def is_additive(history: KpiHistory, histories: Mapping[str, KpiHistory], named: int | None = None) -> bool:
-    """Whether the KPI adds up, by its latest version or the one named."""
-    version = (history.numbered(named) if named else None) or max(
-        history.versions, key=lambda each: each.number, default=None
-    )
-    return version is not None and adds_up_by(version.definition, histories)
 
 
 def audience_of(context: Context, subjects: Sequence[Subject]) -> Audience:

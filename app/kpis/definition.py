@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Literal
 
 from app.core.units import COUNT, DURATION, MONEY, NUMBER, RATIO, Unit
-from app.kpis.expressions.checker import is_additive
 from app.kpis.expressions.syntax import Name, Node, property_keys
 
 MAX_MEASURES = 20
@@ -224,11 +223,6 @@ class Definition:
     formula: Node
     unit: Unit
     direction: Direction
-
-    @property
-    def is_additive(self) -> bool:
-        """Whether values of parts add up to the value of the whole (S24)."""
-        return is_additive(self.formula, {name: adds_up(measure) for name, measure in self.measures.items()})
 
 
 def unit_of(measure: Measure) -> Unit:

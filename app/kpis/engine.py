@@ -16,11 +16,11 @@ from app.core.db import OrganizationId
 from app.core.problems import Problem
 from app.employment.loading import load_staff
 from app.kpis import loading
-from app.kpis.asking import Asked, audience_of, is_additive
+from app.kpis.asking import Asked, audience_of
 from app.kpis.attribution import Subject
 from app.kpis.figures import Figures, Grouped
 from app.kpis.grouping import find_groups, grouping_of, whole_subjects
-from app.kpis.history import KpiHistory
+from app.kpis.history import KpiHistory, is_latest_additive
 from app.kpis.loading import load_context
 from app.kpis.planning import Context, Plan
 from app.kpis.ports import Targets
@@ -282,7 +282,7 @@ def _face(history: KpiHistory, histories: Mapping[str, KpiHistory], named: int |
         direction=latest.definition.direction if latest else "increase",
         display=history.display,
         thresholds=history.thresholds,
-        is_additive=is_additive(history, histories, named),
+        is_additive=is_latest_additive(history, histories, named),
     )
 
 

@@ -28,11 +28,9 @@ from app.calendars.working import WorkCalendar
 from app.core.db import OrganizationId
 from app.kpis import formulas, measures
 from app.kpis.attribution import Attributor, Days, days_between
-from app.kpis.definition import Definition, Measure, OpenMeasure, Over, adds_up
-from app.kpis.expressions.checker import is_additive
-from app.kpis.expressions.syntax import references
+from app.kpis.definition import Definition, Measure, OpenMeasure, Over
 from app.kpis.formulas import Shift, Step
-from app.kpis.history import KpiHistory, KpiVersionFacts, version_on
+from app.kpis.history import KpiHistory, KpiVersionFacts, additive_kpis, is_additive, version_on
 from app.kpis.measures import CurrencyFactors, Grouping, Scope, WorkingClock
 from app.kpis.questions import Compare, Query, Status
 from app.teams.facts import Structure
@@ -177,6 +175,7 @@ class Plan:
         self.factors: Sequence[CurrencyFactors] = ()
         self.clock: WorkingClock | None = None
         self.grouping: Grouping | None = None
+        self._additive = additive_kpis(histories)
         self._numbered: list[Measure] = []
         self._parts: dict[tuple[str, Place], list[Part] | None] = {}
         self._cells: dict[tuple[str, Place], CellPlan] = {}
@@ -358,7 +357,7 @@ class Plan:
 
     def is_additive(self, definition: Definition) -> bool:
         """Whether values of parts add up (S24): a KPI that is referred to has to, by each of its versions."""
-        return adds_up_by(definition, self.histories)
+        return is_additive(definition, self._additive)
 
     def shifted(self, place: Place, shift: Shift) -> Place | None:
         """The place that a formula shifts to, step by step."""
@@ -405,16 +404,6 @@ class Plan:
             self._sharing[pair] = measures.may_share_events(*found), measures.may_share_across_days(*found)
         shares, shares_across_days = self._sharing[pair]
         return shares_across_days or (shares and _overlap(one[1], other[1]))
-
-
-def adds_up_by(definition: Definition, histories: Mapping[str, KpiHistory]) -> bool:
-    """Whether a definition's values of parts add up (S24), given the KPIs that it refers to."""
-    kpis = {
-        key: all(adds_up_by(version.definition, histories) for version in histories[key].versions)
-        for key in references(definition.formula)
-        if key in histories
-    }
-    return is_additive(definition.formula, {n: adds_up(m) for n, m in definition.measures.items()}, kpis)
 
 
 def _refused(status: Status) -> CellPlan:

@@ -25,6 +25,7 @@ from app.kpis.definition import (
 )
 from app.kpis.expressions.checker import parse_filter
 from app.kpis.expressions.syntax import Name, references
+from app.kpis.history import is_additive
 from app.kpis.schemas import KpiValidate
 from app.kpis.wire import (
     DefinitionWire,
@@ -79,7 +80,7 @@ def test_a_win_rate_is_read() -> None:
     lost: MeasureWire = {"aggregate": "count", "events": ["deal.lost"], "where": "amount > 0", "credit": "full"}
     definition = read_definition(wire("won / (won + lost)", "ratio", won=WON, lost=lost))
     assert definition.unit == RATIO
-    assert not definition.is_additive
+    assert not is_additive(definition, {})
     assert definition.measures["lost"] == EventMeasure(
         aggregate=Aggregate.COUNT, events=("deal.lost",), where=parse_filter("amount > 0"), credit="full"
     )
@@ -88,7 +89,7 @@ def test_a_win_rate_is_read() -> None:
 def test_an_average_deal_size_is_money_and_revenue_adds_up() -> None:
     size = read_definition(wire("revenue / won", "money", won=WON, revenue=REVENUE))
     assert size.unit == MONEY
-    assert read_definition(wire("revenue", "money", revenue=REVENUE)).is_additive
+    assert is_additive(read_definition(wire("revenue", "money", revenue=REVENUE)), {})
 
 
 def test_a_response_time_is_read() -> None:
