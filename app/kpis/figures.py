@@ -61,7 +61,7 @@ class Figures:
     def has_rest(self) -> bool:
         """Whether anything is in the rest of the groups."""
         rest = {number for (_, grouped), number in self._numbers.items() if grouped and grouped.group.kind == "rest"}
-        return any(number in rest or text == REST for _, _, number, _, text in self.rows)
+        return any(row.subject in rest or row.group == REST for row in self.rows.values() if row.has_any)
 
     def series(self, history: KpiHistory, subject: Subject, grouped: Grouped | None = None) -> Series:
         """The KPI of a subject over all windows, with its comparisons."""

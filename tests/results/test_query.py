@@ -481,3 +481,23 @@ async def test_an_answer_by_what_was_known_just_now_never_changes(api: Api) -> N
     before = (await api.post("/kpi-results/query", asked, expect=200))["series"]
     await api.post("/events", event("late", "call.made", properties={"campaign": "x"}))
     assert (await api.post("/kpi-results/query", asked, expect=200))["series"] == before
+
+
+async def test_events_without_the_value_make_no_group(api: Api) -> None:
+    """S11: what is skipped takes no part, and takes no place among the `top` either."""
+    biggest = CALLS | {
+        "key": "biggest",
+        "unit": {"kind": "money"},
+        "measures": {"calls": {"aggregate": "max", "value": "amount", "events": ["deal.won"]}},
+    }
+    await api.post("/kpis", biggest, expect=201)
+    await api.post("/events/batch", {"events": [
+        event("a", "deal.won", properties={"kind": "a"}),
+        event("b", "deal.won", properties={"kind": "b"}, amount={"value": "5", "currency": "SEK"}),
+        event("c", "deal.won", properties={"kind": "c"}, amount={"value": "7", "currency": "EUR"}),
+    ]})  # fmt: skip
+    asked = {"kpis": ["biggest"], "subjects": [{"organization": True}], "period": "2026-07"}
+    grouped = asked | {"group_by": {"property": "properties.kind", "top": 2}}
+    answer = await api.post("/kpi-results/query", grouped, expect=200)
+    shown = [(each["group"]["value"], each["total"]["value"], each["total"]["status"]) for each in answer["series"]]
+    assert shown == [("c", 7, "ok"), ("b", None, "no_data")]

@@ -102,3 +102,8 @@ class Row(NamedTuple):
     open: int
     pending: int
     young: int
+
+    @property
+    def has_any(self) -> bool:
+        """Whether any event took part, or would have but for its value."""
+        return bool(self.enters or self.left_out or self.open or self.pending)
