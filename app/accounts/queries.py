@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
 from app.accounts.models import ApiKey, Organization, OrganizationSettings
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, known_by
 
 
 def organization(org_id: OrganizationId) -> Select[Organization, OrganizationSettings]:
@@ -24,11 +24,7 @@ def organization(org_id: OrganizationId) -> Select[Organization, OrganizationSet
 def settings_as_known(org_id: OrganizationId, known_at: datetime) -> Select[OrganizationSettings]:
     """The settings as recorded by an instant (S5)."""
     row = OrganizationSettings
-    return select(row).where(
-        row.org_id == org_id,
-        row.recorded_at <= known_at,
-        or_(row.superseded_at.is_(None), row.superseded_at > known_at),
-    )
+    return select(row).where(row.org_id == org_id, known_by(row, known_at))
 
 
 def first_settings(org_id: OrganizationId) -> Select[OrganizationSettings]:

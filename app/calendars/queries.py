@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import Select, select
 
 from app.calendars.models import NamedPeriod, WorkCalendarRow
-from app.core.db import OrganizationId, Revision
+from app.core.db import OrganizationId, known_by
 
 row = WorkCalendarRow
 
@@ -23,7 +23,7 @@ def current_calendar(org_id: OrganizationId, calendar_id: UUID) -> Select[WorkCa
 
 def calendars_as_known(org_id: OrganizationId, known_at: datetime) -> Select[WorkCalendarRow]:
     """The calendars as recorded by an instant (S5)."""
-    return select(row).where(row.org_id == org_id, _known_by(row, known_at))
+    return select(row).where(row.org_id == org_id, known_by(row, known_at))
 
 
 def current_periods(org_id: OrganizationId) -> Select[NamedPeriod]:
@@ -33,8 +33,4 @@ def current_periods(org_id: OrganizationId) -> Select[NamedPeriod]:
 
 def periods_as_known(org_id: OrganizationId, known_at: datetime) -> Select[NamedPeriod]:
     """The named periods as recorded by an instant (S5)."""
-    return select(NamedPeriod).where(NamedPeriod.org_id == org_id, _known_by(NamedPeriod, known_at))
-
-
-def _known_by(table: type[Revision], known_at: datetime) -> ColumnElement[bool]:
-    return and_(table.recorded_at <= known_at, or_(table.superseded_at.is_(None), table.superseded_at > known_at))
+    return select(NamedPeriod).where(NamedPeriod.org_id == org_id, known_by(NamedPeriod, known_at))

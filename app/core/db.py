@@ -10,7 +10,19 @@ from typing import Any, NewType
 from uuid import UUID
 
 import simplejson
-from sqlalchemy import TIMESTAMP, Date, MetaData, Numeric, String, Text, Uuid, text
+from sqlalchemy import (
+    TIMESTAMP,
+    ColumnElement,
+    Date,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    Uuid,
+    and_,
+    or_,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -69,6 +81,11 @@ class Recorded:
 
     recorded_at: Mapped[datetime] = mapped_column(sort_order=90)
     superseded_at: Mapped[datetime | None] = mapped_column(sort_order=91)
+
+
+def known_by(table: type[Recorded], known_at: datetime) -> ColumnElement[bool]:
+    """The rows that held as recorded by an instant (S5)."""
+    return and_(table.recorded_at <= known_at, or_(table.superseded_at.is_(None), table.superseded_at > known_at))
 
 
 class Revision(Tenant, Recorded):

@@ -10,11 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.service import calendars_as_known
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, known_by
 from app.employment.facts import AbsenceDays, Days, Staff, Terms
 from app.employment.models import Absence, Employment
 from app.teams.models import Dated, MemberAssignment
-from app.teams.structure import known_by
 
 _Spell = TypeVar("_Spell", bound=Days)
 

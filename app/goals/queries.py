@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, known_by
 from app.goals.models import Goal, GoalTarget
 from app.goals.schemas import GoalFilters
 from app.teams.models import Member, Team
@@ -57,7 +57,7 @@ def target_revisions(org_id: OrganizationId, goal_id: UUID) -> Select[GoalTarget
 
 def target_as_known(org_id: OrganizationId, goal_id: UUID, known_at: datetime) -> Select[GoalTarget]:
     """The target as recorded by an instant (S5)."""
-    return target_revisions(org_id, goal_id).where(_known_by(known_at))
+    return target_revisions(org_id, goal_id).where(known_by(GoalTarget, known_at))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def aims_as_known(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTa
     """The goals that counted at an instant with their targets as recorded by it, latest first."""
     return (
         _aims(org_id, sought)
-        .where(GoalTarget.value.is_not(None), _known_by(sought.known_at))
+        .where(GoalTarget.value.is_not(None), known_by(GoalTarget, sought.known_at))
         .order_by(Goal.created_at.desc(), Goal.id.desc())
     )
 
@@ -105,13 +105,6 @@ def _aims(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTarget]:
             Goal.opened_at <= sought.known_at,
             or_(Goal.cancelled_at.is_(None), Goal.cancelled_at > sought.known_at),
         )
-    )
-
-
-def _known_by(known_at: datetime) -> ColumnElement[bool]:
-    return and_(
-        GoalTarget.recorded_at <= known_at,
-        or_(GoalTarget.superseded_at.is_(None), GoalTarget.superseded_at > known_at),
     )
 
 

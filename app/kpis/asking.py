@@ -118,7 +118,7 @@ class Asked:
                 session,
                 self.context.org_id,
                 kpi=key,
-                is_additive=is_latest_additive(self.plan.histories[key], self.plan.histories),
+                is_additive=is_latest_additive(self.plan.histories[key], self.plan.additive),
                 subjects=whole,
                 windows=sorted(days),
                 known_at=self.context.known_at,

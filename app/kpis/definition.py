@@ -255,6 +255,7 @@ class Look:
 
     place: str
     events: tuple[str, ...]
+    where: Node | None
     properties: tuple[str, ...]
 
 
@@ -281,4 +282,6 @@ def looks(measure: Measure) -> tuple[Look, ...]:
 
 def _look(place: str, selection: EventSelection, named: Iterable[str] = ()) -> Look:
     filtered = property_keys(selection.where) if selection.where is not None else frozenset()
-    return Look(place=place, events=selection.events, properties=tuple(sorted(filtered.union(named))))
+    return Look(
+        place=place, events=selection.events, where=selection.where, properties=tuple(sorted(filtered.union(named)))
+    )

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.calendars.periods import DayRange, first_instant
+from app.calendars.periods import first_instant
 from app.core.db import OrganizationId
 from app.core.problems import Problem
 from app.employment.loading import load_staff
@@ -130,7 +130,7 @@ class Prepared:
             instants=tuple((first_instant(tile.start, zone), first_instant(tile.end, zone)) for tile in tiles),
             is_complete=tuple(plan.is_complete(tile) for tile in tiles),
             kpis={
-                history.key: _face(history, plan.histories, query.versions.get(history.key))
+                history.key: _face(history, plan.additive, query.versions.get(history.key))
                 for history in self.histories
             },
             names={subject: name_of(subject, context.structure) for subject in self.subjects},
@@ -183,9 +183,11 @@ def _by_kpis(asked: Asked, subjects: Sequence[Subject]) -> Iterator[Asked]:
         yield replace(asked, kpis=kpis, plan=_plan_of(asked, kpis))
 
 
-def _plan_of(asked: Asked, kpis: Sequence[KpiHistory]) -> Plan:
+def _plan_of(asked: Asked, kpis: Sequence[KpiHistory], *, only_total: bool = False) -> Plan:
+    """Another plan of the same question, for some of its KPIs or over the total alone."""
     whole = asked.plan
-    plan = Plan(asked.context, asked.query, loading.period_of(asked.query, asked.context), whole.histories)
+    period = loading.period_of(asked.query, asked.context)
+    plan = Plan(asked.context, asked.query, period, whole.histories, only_total=only_total)
     for history in kpis:
         plan.add(history)
     plan.factors, plan.clock, plan.grouping = whole.factors, whole.clock, whole.grouping
@@ -228,7 +230,7 @@ async def plan_query(
         plan.add(history)
     await _load(session, asked)
     if query.group_by is not None:
-        await _group(session, asked, query.group_by, period)
+        await _group(session, asked, query.group_by)
         _require_size(asked, max_cells)
     return asked
 
@@ -256,12 +258,9 @@ async def _load(session: AsyncSession, asked: Asked) -> None:
     plan.factors, asked.rate_set = await loading.load_factors(session, plan, asked.query.rate_set)
 
 
-async def _group(session: AsyncSession, asked: Asked, by: GroupBy, period: DayRange) -> None:
+async def _group(session: AsyncSession, asked: Asked, by: GroupBy) -> None:
     """Find the groups over the total, then group by them."""
-    plan = Plan(asked.context, asked.query, period, asked.plan.histories, only_total=True)
-    for history in asked.kpis:
-        plan.add(history)
-    plan.factors, plan.clock = asked.plan.factors, asked.plan.clock
+    plan = _plan_of(asked, asked.kpis, only_total=True)
     total = Asked(asked.query, plan, asked.kpis, whole_subjects(asked.query), asked.staff, asked.slices)
     asked.groups, asked.is_cut = await find_groups(session, total, by)
     if by.event is not None:
@@ -271,7 +270,7 @@ async def _group(session: AsyncSession, asked: Asked, by: GroupBy, period: DayRa
 # ------------------------------------------------------------------------------------------------------ answering
 
 
-def _face(history: KpiHistory, histories: Mapping[str, KpiHistory], named: int | None) -> KpiFace:
+def _face(history: KpiHistory, additive: Mapping[str, bool], named: int | None) -> KpiFace:
     """As the latest version (or the one named) shows it; before any was recorded, without a unit."""
     version = history.numbered(named) if named else None
     latest = version or max(history.versions, key=lambda each: each.number, default=None)
@@ -282,7 +281,7 @@ def _face(history: KpiHistory, histories: Mapping[str, KpiHistory], named: int |
         direction=latest.definition.direction if latest else "increase",
         display=history.display,
         thresholds=history.thresholds,
-        is_additive=is_latest_additive(history, histories, named),
+        is_additive=is_latest_additive(history, additive, named),
     )
 
 

@@ -42,6 +42,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
+from app.core.db import known_by
 from app.core.ids import NIL
 from app.events.models import Event, EventCredit, Source, SourceCounts
 from app.kpis.attribution import Days, Span, Subject
@@ -147,8 +148,7 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
     counts = and_(
         SourceCounts.org_id == Event.org_id,
         SourceCounts.source_id == Event.source_id,
-        SourceCounts.recorded_at <= scope.known_at,
-        or_(SourceCounts.superseded_at.is_(None), SourceCounts.superseded_at > scope.known_at),
+        known_by(SourceCounts, scope.known_at),
     )
     reason = case(
         (Event.retracted, "retracted"),
@@ -172,8 +172,7 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
         .where(
             Event.org_id == scope.org_id,
             Event.type == any_(literal(list(beginning_of(measure).events), ARRAY(_TEXT))),
-            Event.recorded_at <= scope.known_at,
-            or_(Event.superseded_at.is_(None), Event.superseded_at > scope.known_at),
+            known_by(Event, scope.known_at),
             *in_days,
             ~is_in(entries, *_at_moment(opened, entries)),
             *_gave_none(opened, entries),

@@ -72,11 +72,11 @@ def is_additive(definition: Definition, kpis: Mapping[str, bool]) -> bool:
     return checker.is_additive(definition.formula, measures, kpis)
 
 
-def is_latest_additive(history: KpiHistory, histories: Mapping[str, KpiHistory], named: int | None = None) -> bool:
-    """Whether the KPI adds up, by its latest version or the one named; `histories` as for `additive_kpis`."""
+def is_latest_additive(history: KpiHistory, kpis: Mapping[str, bool], named: int | None = None) -> bool:
+    """Whether the KPI adds up, by its latest version or the one named; `kpis` as for `is_additive`."""
     latest = max(history.versions, key=lambda each: each.number, default=None)
     version = (history.numbered(named) if named else None) or latest
-    return version is not None and is_additive(version.definition, additive_kpis(histories))
+    return version is not None and is_additive(version.definition, kpis)
 
 
 def _learn(key: str, histories: Mapping[str, KpiHistory], known: dict[str, bool]) -> None:

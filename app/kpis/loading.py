@@ -19,13 +19,9 @@ from app.employment.facts import Staff
 from app.events.models import Event
 from app.kpis.attribution import Attributor, Days, Subject, days_between, intersect
 from app.kpis.definition import (
-    CadenceMeasure,
     ElapsedMeasure,
     EventMeasure,
-    FunnelMeasure,
     Measure,
-    OpenMeasure,
-    TouchesMeasure,
     looks,
 )
 from app.kpis.expressions.syntax import Name, Node, references, walk
@@ -33,9 +29,9 @@ from app.kpis.history import KpiHistory
 from app.kpis.measures import CurrencyFactors, WorkingClock
 from app.kpis.planning import Context, Plan
 from app.kpis.questions import MembersOf, Query
-from app.kpis.service import UnknownKpi, load_kpis
+from app.kpis.service import UnknownKpi, load_kpis_with_references
 from app.rates.conversion import RateBook
-from app.rates.service import DEFAULT_SET, load_rates
+from app.rates.service import DEFAULT_SET, has_rates, load_rates
 from app.teams.structure import load_structure
 
 _DAY = timedelta(days=1)
@@ -76,17 +72,10 @@ async def load_histories(
 
     Raises `ValidationFailed` at the KPI or version that there is not.
     """
-    found: dict[str, KpiHistory] = {}
-    wanted = list(dict.fromkeys(query.kpis))
-    while wanted:
-        stored = [key for key in wanted if key not in query.definitions]
-        try:
-            loaded = await load_kpis(session, org_id, stored, known_at) if stored else {}
-        except UnknownKpi as unknown:
-            raise _unknown(query, unknown.key) from None
-        found |= {key: query.definitions.get(key) or loaded[key] for key in wanted}
-        named = {key for history in found.values() for key in _referred(history)}
-        wanted = sorted(named - set(found))
+    try:
+        found = await load_kpis_with_references(session, org_id, query.kpis, known_at, given=query.definitions)
+    except UnknownKpi as unknown:
+        raise _unknown(query, unknown.key) from None
     _refuse_circles(found)
     _check_versions(query, found)
     return found
@@ -176,16 +165,19 @@ async def load_factors(
     Raises `ValidationFailed` at `/rate_set`.
     """
     context = plan.context
-    book = await load_rates(session, context.org_id, asked, context.known_at)
-    has_default = asked is None and bool(book.held)
-    return await _factors(session, plan, book), asked or (DEFAULT_SET if has_default else None)
-
-
-async def _factors(session: AsyncSession, plan: Plan, book: RateBook) -> list[CurrencyFactors]:
-    context = plan.context
     valued = [measure for measure in plan.measures if _reads_money(measure, plan.query.where)]
-    if not valued or not plan.windows or not book.currencies:
-        return []
+    if not valued or not plan.windows:
+        in_use = await has_rates(session, context.org_id, asked, context.known_at)
+        return [], asked or (DEFAULT_SET if in_use else None)
+    book = await load_rates(session, context.org_id, asked, context.known_at)
+    factors = await _factors(session, plan, valued, book) if book.held else []
+    return factors, asked or (DEFAULT_SET if book.held else None)
+
+
+async def _factors(
+    session: AsyncSession, plan: Plan, valued: Sequence[Measure], book: RateBook
+) -> list[CurrencyFactors]:
+    context = plan.context
     last = max(*(days.end for days in plan.windows), context.today + 2 * _DAY)
     # What relates events looks at all of them, whenever they happened.
     is_bounded = all(isinstance(measure, EventMeasure) for measure in valued)
@@ -202,23 +194,8 @@ async def _factors(session: AsyncSession, plan: Plan, book: RateBook) -> list[Cu
 def _reads_money(measure: Measure, on_top: Node | None) -> bool:
     if getattr(measure, "value", None) == _AMOUNT:
         return True
-    conditions = [on_top, *_conditions(measure)]
+    conditions = [on_top, *(look.where for look in looks(measure))]
     return any(node == _AMOUNT for condition in conditions if condition is not None for node in walk(condition))
-
-
-def _conditions(measure: Measure) -> list[Node | None]:
-    match measure:
-        case EventMeasure():
-            return [measure.where]
-        case ElapsedMeasure() | OpenMeasure():
-            return [measure.start.where, measure.end.where]
-        case FunnelMeasure():
-            return [step.where for step in measure.steps]
-        case TouchesMeasure():
-            until = [measure.until.where] if measure.until else []
-            return [measure.anchor.where, measure.touches.where, *until]
-        case CadenceMeasure():
-            return [measure.anchor.where, *(step.selection.where for step in measure.steps)]
 
 
 async def _currencies(session: AsyncSession, org_id: OrganizationId, valued: Sequence[Measure], to: str) -> list[str]:

@@ -175,7 +175,7 @@ class Plan:
         self.factors: Sequence[CurrencyFactors] = ()
         self.clock: WorkingClock | None = None
         self.grouping: Grouping | None = None
-        self._additive = additive_kpis(histories)
+        self.additive = additive_kpis(histories)
         self._numbered: list[Measure] = []
         self._parts: dict[tuple[str, Place], list[Part] | None] = {}
         self._cells: dict[tuple[str, Place], CellPlan] = {}
@@ -357,7 +357,7 @@ class Plan:
 
     def is_additive(self, definition: Definition) -> bool:
         """Whether values of parts add up (S24): a KPI that is referred to has to, by each of its versions."""
-        return is_additive(definition, self._additive)
+        return is_additive(definition, self.additive)
 
     def shifted(self, place: Place, shift: Shift) -> Place | None:
         """The place that a formula shifts to, step by step."""

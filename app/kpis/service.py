@@ -252,13 +252,24 @@ async def load_kpis(
 
 
 async def load_kpis_with_references(
-    session: AsyncSession, org_id: OrganizationId, keys: Iterable[str], known_at: datetime
+    session: AsyncSession,
+    org_id: OrganizationId,
+    keys: Iterable[str],
+    known_at: datetime,
+    *,
+    given: Mapping[str, KpiHistory] | None = None,
 ) -> dict[str, KpiHistory]:
-    """As `load_kpis`, and after the KPIs that were asked for all that they are computed from; a query each level."""
+    """As `load_kpis`, and after the KPIs that were asked for all that they are computed from; a query each level.
+
+    `given` stand in for what is stored.
+    """
     known: dict[str, KpiHistory] = {}
-    wanted = list(keys)
+    instead = given or {}
+    wanted = list(dict.fromkeys(keys))
     while wanted:
-        known |= await load_kpis(session, org_id, wanted, known_at)
+        asked = [key for key in wanted if key not in instead]
+        stored = await load_kpis(session, org_id, asked, known_at) if asked else {}
+        known |= {key: instead[key] if key in instead else stored[key] for key in wanted}
         versions = [version for key in wanted for version in known[key].versions]
         named = {other for version in versions for other in references(version.definition.formula)}
         wanted = sorted(named - known.keys())

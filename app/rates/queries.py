@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Date,
     Select,
     TableValuedAlias,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    or_,
     select,
     tuple_,
 )
@@ -24,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
-from app.core.db import OrganizationId, Revision
+from app.core.db import OrganizationId, known_by
 from app.rates.models import ExchangeRateRow, RateSetRow
 from app.rates.schemas import ExchangeRatesQuery
 
@@ -49,13 +47,13 @@ def sets_ever_named(org_id: OrganizationId, key: str) -> Select[*tuple[Any, ...]
 
 def set_as_known(org_id: OrganizationId, key: str, known_at: datetime) -> Select[RateSetRow]:
     """The set with this key as recorded by an instant (S5)."""
-    return select(rate_set).where(rate_set.org_id == org_id, rate_set.key == key, _known(rate_set, known_at))
+    return select(rate_set).where(rate_set.org_id == org_id, rate_set.key == key, known_by(rate_set, known_at))
 
 
 def rates_as_known(org_id: OrganizationId, rate_set_id: UUID, known_at: datetime) -> Select[*tuple[Any, ...]]:
     """Pair, days and rate of all rates of a set as recorded by an instant (S5)."""
     return select(rate.base, rate.quote, rate.valid_from, rate.valid_to, rate.rate).where(
-        rate.org_id == org_id, rate.rate_set_id == rate_set_id, _known(rate, known_at)
+        rate.org_id == org_id, rate.rate_set_id == rate_set_id, known_by(rate, known_at)
     )
 
 
@@ -115,7 +113,3 @@ def filtered(org_id: OrganizationId, query: ExchangeRatesQuery) -> Select[*tuple
     if query.begins_from is not None:
         wanted = wanted.where(rate.valid_from >= query.begins_from)
     return wanted if query.begins_before is None else wanted.where(rate.valid_from < query.begins_before)
-
-
-def _known(table: type[Revision], known_at: datetime) -> ColumnElement[bool]:
-    return and_(table.recorded_at <= known_at, or_(table.superseded_at.is_(None), table.superseded_at > known_at))

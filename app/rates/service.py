@@ -41,14 +41,29 @@ async def load_rates(
 
     A set that was made later has no rates yet. Raises `ValidationFailed` at `/rate_set` for a key that no set ever had.
     """
-    key = DEFAULT_SET if set_key is None else set_key
-    found = (await session.execute(queries.set_as_known(org_id, key, known_at))).scalar_one_or_none()
+    found = await _set_as_known(session, org_id, set_key, known_at)
     if found is None:
-        if set_key is not None:
-            await _insist(session, org_id, key)
         return EMPTY
     rows = await session.execute(queries.rates_as_known(org_id, found.id, known_at))
     return RateBook.of(cast(Kind, found.kind), [Rate(*row) for row in rows])
+
+
+async def has_rates(session: AsyncSession, org_id: OrganizationId, set_key: str | None, known_at: datetime) -> bool:
+    """Whether `load_rates` would find any rate. Raises as it does."""
+    found = await _set_as_known(session, org_id, set_key, known_at)
+    if found is None:
+        return False
+    return (await session.execute(queries.rates_as_known(org_id, found.id, known_at).limit(1))).first() is not None
+
+
+async def _set_as_known(
+    session: AsyncSession, org_id: OrganizationId, set_key: str | None, known_at: datetime
+) -> RateSetRow | None:
+    key = DEFAULT_SET if set_key is None else set_key
+    found = (await session.execute(queries.set_as_known(org_id, key, known_at))).scalar_one_or_none()
+    if found is None and set_key is not None:
+        await _insist(session, org_id, key)
+    return found
 
 
 async def _insist(session: AsyncSession, org_id: OrganizationId, key: str) -> None:

@@ -9,10 +9,9 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.periods import DayRange
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, known_by
 from app.results.asking import Moment
 from app.teams.models import Dated, Member, MemberAssignment, Membership, Team
-from app.teams.structure import known_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, and_, or_, select
+from sqlalchemy import Executable, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, known_by
 from app.teams.facts import Mapping, MemberRow, MembershipRow, Placement, Structure, TeamRow
 from app.teams.models import Dated, Identity, IdentityMapping, Member, Membership, Team, TeamPlacement
 
@@ -32,14 +32,6 @@ async def load_structure(session: AsyncSession, org_id: OrganizationId, known_at
         memberships=[MembershipRow(*row) for row in memberships],
         mappings=[Mapping(*row) for row in mappings],
         identities=frozenset(row.id for row in identities),
-    )
-
-
-def known_by(table: type[Dated], known_at: datetime) -> ColumnElement[bool]:
-    """The revisions that held as known at an instant (S5)."""
-    return and_(
-        table.recorded_at <= known_at,
-        or_(table.superseded_at.is_(None), table.superseded_at > known_at),
     )
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.core.db import known_by
 from app.events.models import Event, Source, SourceCounts
 from app.kpis.attribution import Days
 from app.kpis.compiler import DIVISION_SCALE, FilterCompiler, things_counted
@@ -104,12 +105,10 @@ class Ledger:
                 Source.org_id == org_id,
                 SourceCounts.org_id == org_id,
                 Event.type == any_(literal(list(types), ARRAY(_TEXT))),
-                Event.recorded_at <= known_at,
-                or_(Event.superseded_at.is_(None), Event.superseded_at > known_at),
+                known_by(Event, known_at),
                 Event.retracted.is_(False),
                 Event.occurred_at <= self.scope.at,
-                SourceCounts.recorded_at <= known_at,
-                or_(SourceCounts.superseded_at.is_(None), SourceCounts.superseded_at > known_at),
+                known_by(SourceCounts, known_at),
                 or_(SourceCounts.counts.is_(None), Event.type == any_(SourceCounts.counts)),
             )
             .subquery()
