@@ -9,7 +9,7 @@ from app.accounts.access import Principal
 from app.core.problems import ValidationFailed
 from app.events.models import Source
 from app.events.properties import keys_of, starting, values_of
-from app.events.queries import event_types
+from app.events.queries import type_names
 from app.kpis import completion_schemas as schemas
 from app.kpis.completion_schemas import Completion
 from app.kpis.expressions.places import Place, place
@@ -174,9 +174,7 @@ class _Editor:
     async def _types(self) -> Sequence[str]:
         if self._asked.events:
             return self._asked.events
-        known = event_types(self._org_id)
-        found = await self._session.execute(known.order_by(known.selected_columns[0]).limit(1_000))
-        return [row[0] for row in found]
+        return list((await self._session.execute(type_names(self._org_id).limit(1_000))).scalars())
 
     def _quoted(self, texts: Iterable[str]) -> list[Completion]:
         return [_item(quote(text), text, "value", None) for text in texts if self._fits(text)]

@@ -198,11 +198,8 @@ async def _asked_of(session: AsyncSession, asked: Asked, subjects: Sequence[Subj
     # Whoever left before is shown for a part in the team's figure, and not for all else that they did (S8).
     parts = {subject: asked.subjects[subject] for subject in subjects}
     figures = await asked.figures(session, list(dict.fromkeys([*subjects, *chain(*parts.values())])))
-    shown = [
-        subject
-        for subject, told_by in parts.items()
-        if not told_by or any(figures.has_any(part, asked.kpis) for part in told_by)
-    ]
+    seen = figures.subjects_with_any(asked.kpis) if any(parts.values()) else set()
+    shown = [subject for subject, told_by in parts.items() if not told_by or not seen.isdisjoint(told_by)]
     return Prepared(asked, figures, shown, asked.kpis)
 
 

@@ -51,12 +51,12 @@ class Figures:
         self.targets = targets
         self._rosters: dict[Whom, Roster] = {}
 
-    def has_any(self, subject: Subject, histories: Sequence[KpiHistory]) -> bool:
-        """Whether any event of the period counts for the subject, or would but for its value."""
+    def subjects_with_any(self, histories: Sequence[KpiHistory]) -> set[Subject]:
+        """For whom any event of the period counts, or would but for its value."""
         cells = (self.plan.cell(history, self.plan.total) for history in histories)
         counted = {(each.kind, each.number, each.window) for cell in cells for each in cell.entering}
-        own = {number for (whom, _), number in self._numbers.items() if whom == subject}
-        return any(number in own and (kind, of, window) in counted for kind, of, number, window, _ in self.rows)
+        subjects = {number: subject for (subject, _), number in self._numbers.items()}
+        return {subjects[number] for kind, of, number, window, _ in self.rows if (kind, of, window) in counted}
 
     def has_rest(self) -> bool:
         """Whether anything is in the rest of the groups."""

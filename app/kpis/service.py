@@ -15,7 +15,7 @@ from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, ErrorItem, NotFound, Problem, ValidationFailed, constraint_problem
 from app.core.schemas import zone
-from app.events.queries import event_types
+from app.events.queries import type_names
 from app.kpis import queries, schemas
 from app.kpis.definition import Definition, Measure, looks
 from app.kpis.expressions.checker import nearest
@@ -302,7 +302,7 @@ async def _unknown_types(
     session: AsyncSession, org_id: OrganizationId, measures: Mapping[str, Measure]
 ) -> list[schemas.DefinitionFinding]:
     """Types that nobody has heard of: probably misspelled, perhaps to come."""
-    known: list[str] = [row[0] for row in await session.execute(event_types(org_id))]
+    known = list((await session.execute(type_names(org_id))).scalars())
     return [
         schemas.DefinitionFinding(
             pointer=f"/measures/{name}{look.place}/events",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.events import queries
 from tests.support import Api, World
 
 PATH = "/event-types/deal.won/properties"
@@ -101,3 +102,19 @@ async def test_another_organizations_values_are_not_told(api: Api) -> None:
     stranger = await api.world.organization()
     assert (await stranger.get(PATH))["items"] == []
     await stranger.get(f"{PATH}/channel/values", expect=404)
+
+
+async def test_the_names_of_types_are_those_of_the_list_without_what_was_taken_back(api: Api) -> None:
+    """They are found one after the other: none is left out, and a type whose events all went is not there."""
+    for kind in ("a.first", "zz.last", "demo.given", "demo.taken_back"):
+        await api.post("/events", {"external_id": kind, "type": kind, "occurred_at": "2026-07-01T08:00:00Z"})
+    gone = {"external_id": "demo.taken_back", "version": 1, "retracted": True, "type": "demo.taken_back",
+            "occurred_at": "2026-07-01T08:00:00Z"}  # fmt: skip
+    await api.post("/events", gone)
+    await api.post("/event-types", {"type": "own.kind", "description": "Ours."}, expect=201)
+    async with api.world.database.read(api.org_id) as session:
+        names = list((await session.execute(queries.type_names(api.org_id))).scalars())
+    listed = (await api.get("/event-types", limit=200))["items"]
+    assert names == sorted(item["type"] for item in listed)
+    assert {"a.first", "zz.last", "demo.given", "own.kind", "deal.won"} <= set(names)
+    assert "demo.taken_back" not in names
