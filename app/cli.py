@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -155,12 +156,15 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _serve_requests(settings: Settings, listener: socket.socket) -> None:
+    gc.disable()  # until all is imported, and made: of that nothing is garbage
     import uvicorn
 
     from app.main import create_app
 
+    app = create_app(settings)
+    _calm_the_collector()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         loop="uvloop",
         http="httptools",
         lifespan="on",
@@ -169,6 +173,18 @@ def _serve_requests(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _calm_the_collector() -> None:
+    """Let the garbage collector leave alone what was imported, and look less often.
+
+    Answers and batches make tens of thousands of objects that are no garbage yet: looking for cycles among them was the
+    largest single part of a batch of 1,000 events, 150 ms of CPU with it and 90 without.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _listen(options: argparse.Namespace, settings: Settings) -> socket.socket:
@@ -201,6 +217,8 @@ def _worker(options: argparse.Namespace, settings: Settings) -> None:
 
 async def _work(settings: Settings, url: str) -> None:
     from app.integrations.jobs import HANDLERS
+    from app.kpis.partials.clearing import HANDLERS as OF_FIGURES
+    from app.kpis.partials.keeper import Keeper
     from app.main import open_database
     from app.worker import run
 
@@ -208,8 +226,9 @@ async def _work(settings: Settings, url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = open_database(settings, url)
+    _calm_the_collector()
     try:
-        await run(database, HANDLERS, stop)
+        await asyncio.gather(run(database, {**HANDLERS, **OF_FIGURES}, stop), Keeper(database).run(stop))
     finally:
         await database.close()
 

@@ -15,10 +15,13 @@ from app.accounts.keyuse import KeyUse
 from app.accounts.models import ApiKeyDirectory
 from app.api import routers
 from app.core import handlers
+from app.core.admission import Writers
 from app.core.budget import QueryBudget
+from app.core.configuration import Configurations
 from app.core.db import Database, make_engine
 from app.core.directory import Directory
 from app.core.problems import NotFound, Problem
+from app.core.routing import Shortcut
 from app.core.settings import Settings
 from app.core.telemetry import RequestContext
 from app.integrations.models import SourceDirectory
@@ -42,11 +45,13 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPIOffline(lifespan=lifespan, **openapi.METADATA)
     app.state.settings = settings
     app.state.query_budget = QueryBudget(settings.query_seconds_per_minute, settings.max_concurrent_queries)
+    app.state.writers = Writers(settings.max_concurrent_writes)
     handlers.install(app)
     app.include_router(routers())
     _add_operations(app)
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes, request_seconds=settings.request_seconds)
     openapi.install(app)
+    app.router.routes.insert(0, Shortcut(openapi.api_routes(app)))
     return app
 
 
@@ -65,7 +70,7 @@ def open_database(settings: Settings, url: str | None) -> Database:
         )
         for _ in range(2)
     )
-    return Database(engine, aside)
+    return Database(engine, aside, Configurations(), use_partials=settings.use_partials)
 
 
 def _add_operations(app: FastAPI) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from app.accounts import service as accounts
 from app.core.db import Database, OrganizationId
 from app.events.sources import add_api_source
+from app.events.waking import look_after
 
 
 async def create_organization(
@@ -30,5 +31,5 @@ async def create_organization(
         week_starts_on=week_starts_on,
         now=now,
         recorded_from=recorded_from,
-        also=(add_api_source,),
+        also=(add_api_source, look_after),
     )

@@ -9,7 +9,7 @@ import re
 
 from alembic import context
 from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.core.settings import Settings
 from app.models import metadata
@@ -48,14 +48,20 @@ async def _migrate() -> None:
     }
     engine = create_async_engine(_url(), poolclass=pool.NullPool, connect_args={"server_settings": server_settings})
     async with engine.connect() as connection:
-        # Before the timeouts: another's migrations may last.
-        await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATORS})"))
+        await _wait_for_others(connection)
         await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         await connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         # Alembic begins and commits by itself only where no transaction runs yet. The lock is the session's.
         await connection.commit()
         await connection.run_sync(_run_migrations)
     await engine.dispose()
+
+
+async def _wait_for_others(connection: AsyncConnection) -> None:
+    """Ask again and again: a statement that waited would be waited for by the other's CREATE INDEX CONCURRENTLY."""
+    while not (await connection.execute(text(f"SELECT pg_try_advisory_lock({MIGRATORS})"))).scalar_one():
+        await connection.commit()
+        await asyncio.sleep(0.2)
 
 
 def _run_migrations(connection: Connection) -> None:

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import settings as settings_of_searches
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import Database, make_engine
+from app.core.db import Database, OrganizationId, Ready, make_engine
 from app.core.embedded import UNSAFE_BUT_FAST, EmbeddedPostgres
 from app.core.roles import DatabaseUrls, bootstrap, new_passwords, urls
 from app.core.settings import Settings
 from app.main import create_app
 from app.supervisor import migrate
+from tests.core.configuration_rules import forgotten, note
 from tests.migrations.sql_rules import findings
 from tests.support import Api, World
 
@@ -133,6 +136,55 @@ def _watch(database: Database) -> None:
             assert not findings(statement), f"{findings(statement)}: {statement}"
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", check)
+    _watch_configuration(database)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched_driver() -> Iterator[None]:
+    """Hold what runs on the driver to the same rules; a test that breaks one on purpose says so by its file."""
+    rows, brief = Ready.rows, Database.brief
+
+    async def watched(self: Ready, session: AsyncSession, **parameters: Any) -> Any:
+        assert not findings(self.text), f"{findings(self.text)}: {self.text}"
+        if "held" in session.info:
+            note(session.info.setdefault("transaction", {}), self.text)
+        else:
+            connection = (await session.connection()).sync_connection
+            assert connection is not None
+            note(connection.info.setdefault("transaction", {}), self.text)
+        return await rows(self, session, **parameters)
+
+    @asynccontextmanager
+    async def told(self: Database, org_id: OrganizationId) -> AsyncIterator[AsyncSession]:
+        async with brief(self, org_id) as session:
+            yield session
+            _require_told(session.info.get("transaction", {}))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Ready, "rows", watched)
+        patched.setattr(Database, "brief", told)
+        yield
+
+
+def _require_told(transaction: dict[str, Any]) -> None:
+    untold = forgotten(transaction)
+    assert not untold, f"{sorted(untold)} changed, and ledger_clock.configured did not: call clock.configure"
+
+
+def _watch_configuration(database: Database) -> None:
+    """Hold every transaction to telling that it changes what processes keep."""
+
+    def begin(connection: Any) -> None:
+        connection.info["transaction"] = {}
+
+    def execute(connection: Any, _cursor: object, statement: str, *_: object) -> None:
+        note(connection.info.setdefault("transaction", {}), statement)
+
+    def commit(connection: Any) -> None:
+        _require_told(connection.info.get("transaction", {}))
+
+    for name, listener in (("begin", begin), ("before_cursor_execute", execute), ("commit", commit)):
+        event.listen(database.engine.sync_engine, name, listener)
 
 
 @pytest.fixture

@@ -5,25 +5,25 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
-from sqlalchemy import TIMESTAMP, literal_column, or_, select, text
+from fastapi.security import HTTPBearer, SecurityScopes
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.models import ApiKey
 from app.accounts.permissions import ROLE_PERMISSIONS, Permission
-from app.core.clock import LedgerClock
-from app.core.db import OrganizationId
+from app.core import clock
+from app.core.clock import REAL_NOW, LedgerClock, Present
+from app.core.db import OrganizationId, Ready
 from app.core.problems import NotAuthenticated, PermissionMissing
 from app.core.routing import begin_idempotent
 from app.core.snapshots import Snapshots as OrganizationSnapshots
 
 _TOKEN = re.compile(r"pl_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-_bearer = HTTPBearer(scheme_name="apiKey", description="`Authorization: Bearer pl_…`", auto_error=False)
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="paceline"'}
 
 
@@ -55,13 +55,12 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def identify(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> Principal:
+async def identify(request: Request) -> Principal:
     """The caller of this request; opens its transaction."""
     if (known := getattr(request.state, "principal", None)) is not None:
         return known  # type: ignore[no-any-return]  # request.state is untyped
-    match = _TOKEN.fullmatch(credentials.credentials) if credentials else None
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    match = _TOKEN.fullmatch(token.strip(" ")) if scheme.lower() == "bearer" else None
     if match is None:
         raise NotAuthenticated("Send an API key as `Authorization: Bearer pl_…`.", headers=_CHALLENGE)
     key_id = UUID(match.group(1))
@@ -69,43 +68,69 @@ async def identify(
     if org_id is None:
         raise NotAuthenticated("The API key is not valid.", headers=_CHALLENGE)
     session = await request.state.transaction.open(org_id)
-    key, now = await _verify(session, org_id, key_id, match.group(2))
-    await request.app.state.key_use.note(org_id, key_id, key.last_used_on, now.astimezone(UTC).date())
+    key, present = await _verify(session, org_id, key_id, match.group(2))
+    clock.notice(session, present)
+    await request.app.state.key_use.note(org_id, key_id, key["last_used_on"], present.now.date())
     request.state.principal = principal = _principal(key)
     await begin_idempotent(request, session, org_id, principal.key_id)
     return principal
 
 
-async def _verify(session: AsyncSession, org_id: OrganizationId, key_id: UUID, secret: str) -> tuple[ApiKey, datetime]:
-    """The key, and what time it is for its organization: in one statement, since every request begins with it."""
-    manual_now = select(LedgerClock.manual_now).where(LedgerClock.org_id == org_id).scalar_subquery()
-    real_now = literal_column("clock_timestamp()", TIMESTAMP(timezone=True))
-    found = await session.execute(
-        select(ApiKey, manual_now, real_now).where(
-            ApiKey.org_id == org_id,
-            ApiKey.id == key_id,
-            ApiKey.revoked_at.is_(None),
-            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > text("clock_timestamp()")),
-        )
-    )
-    row = found.one_or_none()
-    if row is None or not hmac.compare_digest(row[0].digest, digest_of(secret)):
+async def _verify(session: AsyncSession, org_id: OrganizationId, key_id: UUID, secret: str) -> tuple[Any, Present]:
+    """The key and the clock of its organization: in one statement, since every request begins with it."""
+    row = await _KEY.row(session, org_id=org_id, key_id=key_id)
+    if row is None or not hmac.compare_digest(row["digest"], digest_of(secret)):
         raise NotAuthenticated("The API key is not valid.", headers=_CHALLENGE)
-    return row[0], row[1] or row[2]
+    return row, Present(row["last_at"], row["configured"], row["manual_now"], row["real_now"])
 
 
-def _principal(key: ApiKey) -> Principal:
+_KEY = Ready(
+    select(
+        *(getattr(ApiKey, name) for name in ("org_id", "id", "name", "role", "scopes", "member_id", "digest")),
+        ApiKey.last_used_on,
+        LedgerClock.last_at,
+        LedgerClock.configured,
+        LedgerClock.manual_now,
+        REAL_NOW.label("real_now"),
+    )
+    .join(LedgerClock, LedgerClock.org_id == ApiKey.org_id)
+    .where(
+        ApiKey.org_id == bindparam("org_id"),
+        LedgerClock.org_id == bindparam("org_id"),
+        ApiKey.id == bindparam("key_id"),
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > REAL_NOW),
+    )
+)
+
+
+def _principal(key: Any) -> Principal:
     return Principal(
-        org_id=key.org_id,
-        key_id=key.id,
-        key_name=key.name,
-        role=key.role,
-        permissions=ROLE_PERMISSIONS[key.role] & {Permission(scope) for scope in key.scopes},
-        member_id=key.member_id,
+        org_id=OrganizationId(key["org_id"]),
+        key_id=key["id"],
+        key_name=key["name"],
+        role=key["role"],
+        permissions=_permissions(key["role"], tuple(key["scopes"])),
+        member_id=key["member_id"],
     )
 
 
-async def authorize(needed: SecurityScopes, who: Annotated[Principal, Depends(identify)]) -> Principal:
+@lru_cache(maxsize=256)
+def _permissions(role: str, scopes: tuple[str, ...]) -> frozenset[Permission]:
+    return ROLE_PERMISSIONS[role] & {Permission(scope) for scope in scopes}
+
+
+class _Bearer(HTTPBearer):
+    """The scheme of the document: whom it lets in is the caller."""
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # of more than its credentials
+        return await identify(request)
+
+
+_bearer = _Bearer(scheme_name="apiKey", description="`Authorization: Bearer pl_…`")
+
+
+async def authorize(needed: SecurityScopes, who: Annotated[Principal, Security(_bearer)]) -> Principal:
     """The caller, who has every scope that the operation asks for."""
     missing = sorted(set(needed.scopes) - who.permissions)
     if missing:
@@ -120,8 +145,9 @@ def requires(*needed: Permission) -> Any:
     return Security(authorize, scopes=[permission.value for permission in needed])
 
 
-async def session_of_caller(request: Request, who: Annotated[Principal, Depends(identify)]) -> AsyncSession:
+async def session_of_caller(request: Request) -> AsyncSession:
     """The request's transaction, in the caller's organization."""
+    who = await identify(request)
     session: AsyncSession = await request.state.transaction.open(who.org_id)
     return session
 
@@ -130,9 +156,12 @@ Session = Annotated[AsyncSession, Depends(session_of_caller)]
 Caller = Annotated[Principal, requires()]
 
 
-async def snapshots_of_caller(request: Request, who: Annotated[Principal, Depends(identify)]) -> OrganizationSnapshots:
-    """Opens snapshots of the caller's organization, for what is computed and charged to its budget."""
-    return OrganizationSnapshots(request.app.state.database, who.org_id, request.app.state.query_budget)
+async def snapshots_of_caller(request: Request) -> OrganizationSnapshots:
+    """Gives snapshots of the caller's organization, for what is computed and charged to its budget."""
+    who = await identify(request)
+    state, transaction = request.app.state, request.state.transaction
+    reading = transaction if transaction.reads else None
+    return OrganizationSnapshots(state.database, who.org_id, state.query_budget, reading)
 
 
 Snapshots = Annotated[OrganizationSnapshots, Depends(snapshots_of_caller)]

@@ -10,6 +10,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     CALENDARS_READ = "calendars:read"
     CALENDARS_WRITE = "calendars:write"
+    EVENTS_ARCHIVE = "events:archive"
     EVENTS_READ = "events:read"
     EVENTS_WRITE = "events:write"
     GOALS_READ = "goals:read"

@@ -1,6 +1,7 @@
 """Use cases of organizations and API keys."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.accounts.models import ApiKey, ApiKeyDirectory, Organization, Organizat
 from app.accounts.permissions import ROLE_PERMISSIONS, Permission
 from app.core import audit, clock, etags, jobs
 from app.core.clock import LedgerClock
+from app.core.configuration import remembered
 from app.core.db import Database, OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
@@ -129,14 +131,41 @@ async def update_organization(
     return await get_organization(session, who.org_id)
 
 
-async def settings_as_known(
-    session: AsyncSession, org_id: OrganizationId, known_at: datetime
-) -> OrganizationSettings | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFacts:
+    """One revision of the settings, as plain values."""
+
+    recorded_at: datetime
+    time_zone: str
+    currency: str
+    week_starts_on: int
+    fiscal_year_starts: int
+    fiscal_year_named_after: str
+    fiscal_pattern: str
+    fiscal_week_rule: str
+
+
+async def settings_as_known(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> SettingsFacts | None:
     """The settings as recorded by `known_at`; None before the organization was (S5)."""
-    found: OrganizationSettings | None = (
-        await session.execute(queries.settings_as_known(org_id, known_at))
-    ).scalar_one_or_none()
-    return found
+
+    async def load() -> SettingsFacts | None:
+        found = (await session.execute(queries.settings_as_known(org_id, known_at))).scalar_one_or_none()
+        return None if found is None else _facts(found)
+
+    return await remembered(session, org_id, known_at, "settings", load)
+
+
+async def first_settings(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> SettingsFacts:
+    """The settings the organization was made with, whatever had been recorded by `known_at`."""
+
+    async def load() -> SettingsFacts:
+        return _facts((await session.execute(queries.first_settings(org_id))).scalar_one())
+
+    return await remembered(session, org_id, known_at, "first settings", load)
+
+
+def _facts(row: OrganizationSettings) -> SettingsFacts:
+    return SettingsFacts(recorded_at=row.recorded_at, **{name: getattr(row, name) for name in SETTINGS})
 
 
 async def get_clock(session: AsyncSession, org_id: OrganizationId) -> schemas.Clock:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.accounts.access import Principal
 from app.calendars import queries, schemas
@@ -18,6 +18,7 @@ from app.calendars.national import public_holidays, subdivisions_by_country
 from app.calendars.periods import CalendarSettings, DayRange
 from app.calendars.working import WorkCalendar, WorkInterval
 from app.core import audit, clock, etags
+from app.core.configuration import remembered
 from app.core.db import OrganizationId
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import NotFound, ValidationFailed
@@ -36,9 +37,14 @@ class CalendarNotFound(NotFound):
 
 async def calendar_settings(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> CalendarSettings:
     """How the organization cut time as recorded by `known_at`; before its beginning, as at its beginning."""
+    load = partial(_load_settings, session, org_id, known_at)
+    return await remembered(session, org_id, known_at, "calendar settings", load)
+
+
+async def _load_settings(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> CalendarSettings:
     settings = await accounts.settings_as_known(session, org_id, known_at)
     if settings is None:
-        settings = (await session.execute(account_queries.first_settings(org_id))).scalar_one()
+        settings = await accounts.first_settings(session, org_id, known_at)
     named = (await session.execute(queries.periods_as_known(org_id, known_at))).scalars()
     return CalendarSettings(
         zone(settings.time_zone),
@@ -70,6 +76,11 @@ class Calendars:
 
 async def calendars_as_known(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Calendars:
     """All calendars as recorded by `known_at`; by default Monday to Friday without holidays."""
+    load = partial(_load_calendars, session, org_id, known_at)
+    return await remembered(session, org_id, known_at, "calendars", load)
+
+
+async def _load_calendars(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Calendars:
     cut = await calendar_settings(session, org_id, known_at)
     rows = (await session.execute(queries.calendars_as_known(org_id, known_at))).scalars().all()
     default = next((row for row in rows if row.is_default), None)

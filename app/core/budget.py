@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -42,13 +42,23 @@ class QueryBudget:
         self._accounts: dict[OrganizationId, _Account] = {}
 
     @asynccontextmanager
-    async def admitted(self, org_id: OrganizationId) -> AsyncIterator["Spending"]:
-        """A place among the organization's queries. Raises `QueryBudgetExceeded`."""
+    async def admitted(
+        self, org_id: OrganizationId, leave: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator["Spending"]:
+        """A place among the organization's queries; who has to wait for one gives up before what `leave` gives up.
+
+        Raises `QueryBudgetExceeded`.
+        """
         account = self._account(org_id)
         self._require_seconds(account)
         account.users += 1
         try:
-            await self._take_a_place(account)
+            if account.slots.locked():
+                if leave is not None:
+                    await leave()
+                await self._wait_for_a_place(account)
+            else:
+                await account.slots.acquire()  # at once
             try:
                 yield Spending(self, account)
             finally:
@@ -57,7 +67,7 @@ class QueryBudget:
             account.users -= 1
             self._forget_the_idle()
 
-    async def _take_a_place(self, account: _Account) -> None:
+    async def _wait_for_a_place(self, account: _Account) -> None:
         try:
             await asyncio.wait_for(account.slots.acquire(), PATIENCE_SECONDS)
         except TimeoutError:

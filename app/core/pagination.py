@@ -71,6 +71,15 @@ async def paginate(
 
     The key columns are selected beside the statement's own. Raises `ValidationFailed` at `?cursor`.
     """
+    page, following = await paginate_rows(session, statement, keys, query)
+    bare = [tuple(row)[: -len(keys)] for row in page]
+    return [row[0] if len(row) == 1 else row for row in bare], following
+
+
+async def paginate_rows(
+    session: AsyncSession, statement: Select[*tuple[Any, ...]], keys: Sequence[Key], query: PageQuery
+) -> tuple[Sequence[Any], str | None]:
+    """As `paginate`, for a statement that selects columns: rows whose values have the columns' names."""
     fingerprint = _fingerprint(keys, query)
     wanted = statement.add_columns(*[key.column.label(f"_key{n}") for n, key in enumerate(keys)])
     if query.cursor is not None:
@@ -79,8 +88,7 @@ async def paginate(
     rows = (await session.execute(wanted.limit(query.limit + 1))).all()
     page = rows[: query.limit]
     following = _encode(page[-1][-len(keys) :], fingerprint) if len(rows) > query.limit else None
-    bare = [tuple(row)[: -len(keys)] for row in page]
-    return [row[0] if len(row) == 1 else row for row in bare], following
+    return page, following
 
 
 def _fingerprint(keys: Sequence[Key], query: PageQuery) -> str:

@@ -142,10 +142,15 @@ def _exact(value: Any) -> Any:
     return value
 
 
+def exact(value: Decimal | None) -> str | None:
+    """An exact decimal as it is written."""
+    return None if value is None else format(value.normalize(), "f")
+
+
 ExactDecimal = Annotated[
     Decimal,
     BeforeValidator(_exact),
-    PlainSerializer(lambda value: format(value.normalize(), "f"), return_type=str),
+    PlainSerializer(exact, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["1250.00"]}, mode="serialization"),
 ]
 Amount = Annotated[

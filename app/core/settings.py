@@ -41,8 +41,14 @@ class Settings(BaseSettings):
     query_seconds_per_minute: float = Field(
         60.0, ge=0, description="Seconds of computing that an organization's queries may take in a minute; 0: no limit."
     )
+    use_partials: bool = Field(
+        True, description="Whether figures that are kept ready answer queries; false: every answer is from events."
+    )
     max_concurrent_queries: int = Field(
         8, ge=1, description="Queries of one organization that a process computes at once; others wait briefly."
+    )
+    max_concurrent_writes: int = Field(
+        3, ge=1, description="Requests of one organization that write at once in a process; others wait briefly."
     )
     idempotency_hours: int = Field(24, ge=1, description="How long an `Idempotency-Key` is remembered.")
     directory_ttl_seconds: float = Field(30.0, ge=0, description="How long a key's organization is cached.")

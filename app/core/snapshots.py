@@ -1,9 +1,10 @@
 """Snapshots for answers: one instant of the ledger that later writes cannot change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,13 +46,28 @@ async def _settle(database: Database, org_id: OrganizationId, instant: datetime)
         await clock.advance_to(session, org_id, instant)
 
 
+class Reading(Protocol):
+    """A request's transaction that reads, while it is open."""
+
+    session: AsyncSession | None
+
+    async def end(self) -> None:
+        """End it early."""
+
+
 @dataclass(frozen=True)
 class Snapshots:
-    """Opens snapshots of one organization, whose budget pays for what is computed in them."""
+    """Gives snapshots of one organization, whose budget pays for what is computed in them.
+
+    `reading` is a request's own, where it has one: what needs no instant settled first is computed in it, so that such
+    a request takes one connection and not two. A request that has to wait for its place gives it up: it must not hold a
+    connection that others need.
+    """
 
     database: Database
     org_id: OrganizationId
     budget: QueryBudget
+    reading: Reading | None = None
 
     @asynccontextmanager
     async def at(self, *instants: datetime | None) -> AsyncIterator[AsyncSession]:
@@ -59,15 +75,29 @@ class Snapshots:
 
         The organization pays for the time it is open. Raises `QueryBudgetExceeded`.
         """
-        async with self.by_part(*instants) as (session, spending):
+        async with self.budget.admitted(self.org_id, self._leave) as spending:
             with spending.computing():
-                yield session
+                own = None if self.reading is None else self.reading.session
+                if own is not None and await self._is_settled(own, instants):
+                    yield own
+                else:
+                    async with snapshot(self.database, self.org_id, *instants) as session:
+                        yield session
 
     @asynccontextmanager
     async def by_part(self, *instants: datetime | None) -> AsyncIterator[tuple[AsyncSession, Spending]]:
         """As `at`, for an answer that is sent while it is computed: it pays for its parts, not for a slow reader."""
         async with (
-            self.budget.admitted(self.org_id) as spending,
+            self.budget.admitted(self.org_id, self._leave) as spending,
             snapshot(self.database, self.org_id, *instants) as session,
         ):
             yield session, spending
+
+    async def _leave(self) -> None:
+        if self.reading is not None:
+            await self.reading.end()
+
+    async def _is_settled(self, session: AsyncSession, instants: Sequence[datetime | None]) -> bool:
+        """Whether nothing can be recorded at or before these instants any more, as far as the session can see."""
+        last = await clock.last_recorded(session, self.org_id)
+        return all(instant is None or instant <= last for instant in instants)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.service import calendars_as_known
+from app.core.configuration import remembered
 from app.core.db import OrganizationId, known_by
 from app.employment.facts import AbsenceDays, Days, Staff, Terms
 from app.employment.models import Absence, Employment
@@ -20,6 +22,10 @@ _Spell = TypeVar("_Spell", bound=Days)
 
 async def load_staff(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Staff:
     """Terms, employments, absences and calendars as recorded by `known_at` (S5). One query for each kind."""
+    return await remembered(session, org_id, known_at, "staff", partial(_load, session, org_id, known_at))
+
+
+async def _load(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Staff:
     terms = ("fte", "calendar_id", "revenue_role", "country", "manager_id")
     return Staff(
         terms=await _spells(session, org_id, known_at, MemberAssignment, Terms, *terms),

@@ -38,7 +38,7 @@ async def take_back(session: AsyncSession, org_id: OrganizationId, employment_id
 
 async def retell_all(session: AsyncSession, org_id: OrganizationId, _works: Sequence[Work]) -> None:
     """Date what all employments told by the first instants of their days in the organization's present zone."""
-    await clock.tick(session, org_id)
+    await clock.tick(session, org_id, only_events=True)
     zone = (await present_settings(session, org_id)).zone
     found = await session.execute(
         select(Employment).where(Employment.org_id == org_id, Employment.superseded_at.is_(None))

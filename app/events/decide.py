@@ -9,7 +9,8 @@ Verdict = Literal["accepted", "duplicate", "corrected", "retracted", "outdated",
 WRITTEN: frozenset[Verdict] = frozenset({"accepted", "corrected", "retracted"})
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: a batch has thousands, and making each would take three times as long.
+@dataclass(slots=True)
 class State:
     """What is stored of an event, or posted: the source's version and the digest of the content."""
 
@@ -18,7 +19,7 @@ class State:
     retracted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What became of one item; `field` is a JSON pointer into it, `reason` a sentence."""
 

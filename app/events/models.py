@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
+    SmallInteger,
     UniqueConstraint,
     text,
 )
@@ -18,11 +19,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db import Base, Identified, Recorded, Tenant, tenant_table
 from app.core.ids import new_id
 from app.core.problems import Conflict, constraint_problem
+from app.events.archive_models import EventArchive, EventArchivePart
 from app.events.sources import Source, SourceCounts
 
 __all__ = [
     "CloudEventSource",
     "Event",
+    "EventArchive",
+    "EventArchivePart",
     "EventCredit",
     "EventHead",
     "EventType",
@@ -81,13 +85,8 @@ class Event(Tenant, Recorded, Base):
         CheckConstraint("retracted OR (type IS NOT NULL AND occurred_at IS NOT NULL)", name="told"),
         CheckConstraint("NOT is_shared OR identity_id IS NULL", name="credits"),
         Index("ix_event_current", "org_id", "type", "occurred_at", postgresql_where=_CURRENT),
-        Index(
-            "ix_event_history",
-            "org_id",
-            "type",
-            "occurred_at",
-            postgresql_where=text("superseded_at IS NOT NULL"),
-        ),
+        # What held at an earlier instant and was superseded since: of the present there is none.
+        Index("ix_event_past", "org_id", "superseded_at", postgresql_where=text("superseded_at IS NOT NULL")),
         Index(
             "ix_event_shared",
             "org_id",
@@ -95,9 +94,34 @@ class Event(Tenant, Recorded, Base):
             "occurred_at",
             postgresql_where=text("is_shared AND superseded_at IS NULL"),
         ),
-        # The events of somebody: their number, and the cells that a stale marker names.
-        Index("ix_event_identity", "org_id", "identity_id", "occurred_at", postgresql_where=_CURRENT),
+        # The events of somebody: figures, their number, and the cells that a stale marker names.
+        Index("ix_event_identity_type", "org_id", "identity_id", "type", "occurred_at", postgresql_where=_CURRENT),
+        Index(
+            "ix_event_identity_dated",
+            "org_id",
+            "identity_id",
+            "occurred_on",
+            postgresql_where=text("occurred_on IS NOT NULL AND superseded_at IS NULL"),
+        ),
+        # Each currency is found by looking for the one after it.
+        Index("ix_event_currency", "org_id", "currency", postgresql_where=text("currency IS NOT NULL")),
         Index("ix_event_search", "org_id", "occurred_at", "row_id", postgresql_where=_CURRENT),
+        # What goes with days that are not kept any more: beside `ix_event_search` what was superseded, and whatever
+        # has a day of its own.
+        Index(
+            "ix_event_superseded",
+            "org_id",
+            "occurred_at",
+            "row_id",
+            postgresql_where=text("superseded_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_event_dated",
+            "org_id",
+            "occurred_on",
+            "row_id",
+            postgresql_where=text("occurred_on IS NOT NULL"),
+        ),
     )
 
     row_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -123,13 +147,24 @@ class Event(Tenant, Recorded, Base):
 
 
 class EventCredit(Tenant, Base):
-    """One credit of a shared event's revision, in the order in which they were listed (S7)."""
+    """One credit of a shared event's revision, in the order in which they were listed (S7).
+
+    `occurred_at` and `occurred_on` are the event's; null where a server of the version before wrote the row.
+    """
 
     __tablename__ = "event_credit"
     __table_args__ = tenant_table(
         ForeignKeyConstraint(["org_id", "row_id"], ["event.org_id", "event.row_id"]),
         _to_identity("identity_id", "fk_event_credit_identity"),
-        Index(None, "org_id", "identity_id"),
+        # The shared events of somebody's days, without a look at the others.
+        Index("ix_event_credit_identity", "org_id", "identity_id", "occurred_at"),
+        Index(
+            "ix_event_credit_dated",
+            "org_id",
+            "identity_id",
+            "occurred_on",
+            postgresql_where=text("occurred_on IS NOT NULL"),
+        ),
     )
 
     row_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -137,19 +172,26 @@ class EventCredit(Tenant, Base):
     role: Mapped[str]
     identity_id: Mapped[UUID]
     share: Mapped[Decimal]
+    occurred_at: Mapped[datetime | None]
+    occurred_on: Mapped[date | None]
 
 
 class StaleMarker(Identified, Base):
     """Something about this identity changed at this time: figures kept ready must look again.
 
-    Appended by every write for the old and the new state, never merged; the nil UUID stands for nobody.
+    Appended by every write for the old and the new state, never merged; the nil UUID stands for nobody, EVERYBODY for
+    all who share the event. `shard` is the identity's and `type` the event's: what looks at other types need not look
+    again. Both are null where a server of the version before wrote the row, `type` also where it may be any.
     """
 
     __tablename__ = "stale_marker"
+    __table_args__ = tenant_table(Index("ix_stale_marker_shard", "org_id", "shard", "identity_id", "occurred_at"))
 
     identity_id: Mapped[UUID]
     occurred_at: Mapped[datetime]
     occurred_on: Mapped[date | None]
+    shard: Mapped[int | None] = mapped_column(SmallInteger)
+    type: Mapped[str | None]
 
 
 class EventType(Tenant, Base):

@@ -20,11 +20,12 @@ from app.events.bulk import among
 from app.events.catalogue import CATALOGUE
 from app.events.facts import OWNER, WHOLE
 from app.events.models import CloudEventSource, Event, EventType, EventTypeTaken, Source
+from app.events.retention import latest_archive
 from app.teams.models import Identity
 
 
 class EventNotFound(NotFound):
-    """There is no such event in this organization."""
+    """There is no such event in this organization; the detail says so where older ones were archived or dropped."""
 
     code, title = "event-not-found", "Event not found"
 
@@ -45,7 +46,7 @@ async def list_events(session: AsyncSession, who: Principal, query: schemas.Even
     descending = query.sort.startswith("-")
     keys = [Key(Event.occurred_at, descending, is_nullable=True), Key(Event.row_id, descending)]
     rows, following = await paginate(session, wanted, keys, query)
-    return schemas.EventPage(items=await _shown(session, who.org_id, rows), next_cursor=following)
+    return schemas.EventPage(items=await shown(session, who.org_id, rows), next_cursor=following)
 
 
 def _filters(org_id: OrganizationId, query: schemas.EventsQuery) -> list[Any]:  # Any: conditions of SQLAlchemy
@@ -74,8 +75,8 @@ async def get_event(session: AsyncSession, who: Principal, event_id: UUID) -> sc
     """The event as it stands, also when it is retracted."""
     rows = (await session.execute(queries.events(who).where(Event.event_id == event_id))).all()
     if not rows:
-        raise EventNotFound(f"No event {event_id}.")
-    return (await _shown(session, who.org_id, rows))[0]
+        raise EventNotFound(await _absent(session, who.org_id, event_id))
+    return (await shown(session, who.org_id, rows))[0]
 
 
 async def list_revisions(session: AsyncSession, who: Principal, event_id: UUID, query: PageQuery) -> schemas.EventPage:
@@ -83,15 +84,23 @@ async def list_revisions(session: AsyncSession, who: Principal, event_id: UUID, 
     wanted = queries.revisions(who).where(Event.event_id == event_id)
     rows, following = await paginate(session, wanted, [Key(Event.revision)], query)
     if not rows and query.cursor is None:
-        raise EventNotFound(f"No event {event_id}.")
-    return schemas.EventPage(items=await _shown(session, who.org_id, rows), next_cursor=following)
+        raise EventNotFound(await _absent(session, who.org_id, event_id))
+    return schemas.EventPage(items=await shown(session, who.org_id, rows), next_cursor=following)
 
 
-async def _shown(
+async def _absent(session: AsyncSession, org_id: OrganizationId, event_id: UUID) -> str:
+    """That there is no such event; where some were archived or dropped it may have been one of them."""
+    archived = (await session.execute(latest_archive(org_id))).one_or_none()
+    gone = f" Events of days before {archived.before} were archived or dropped." if archived else ""
+    return f"No event {event_id}.{gone}"
+
+
+async def shown(
     session: AsyncSession,
     org_id: OrganizationId,
     rows: Sequence[Any],  # Any: rows of (Event, key of the source)
 ) -> list[schemas.Event]:
+    """The revisions with the people in them, as they are shown."""
     credits_: _Listed = defaultdict(list)
     shared = [event.row_id for event, _ in rows if event.is_shared]
     for credit in (await session.execute(queries.credits_of(org_id, shared))).scalars() if shared else ():

@@ -12,7 +12,7 @@ from app.core import etags
 from app.core.pagination import PageQuery
 from app.core.problems import BodyTooLarge, MalformedJson, UnsupportedMediaType, ValidationFailed, problems
 from app.core.routing import TransactionalRoute
-from app.events import identities_router, posting, properties, reading, schemas
+from app.events import archives_router, identities_router, posting, properties, reading, schemas
 from app.events.models import EventTypeTaken
 from app.events.property_schemas import EventPropertyPage, PropertiesQuery, PropertyValuePage
 from app.events.wire import read_cloud_event, read_event
@@ -68,7 +68,7 @@ async def post_event(
     if media_type == CLOUD_EVENTS:
         items = _bounded(await _json(request), "", request)
         outcomes = await posting.post_many(session, who, [read_cloud_event(item) for item in items])
-        return Response(outcomes.model_dump_json(), media_type=JSON)
+        return Response(outcomes.to_json(), media_type=JSON)
     if media_type not in {JSON, CLOUD_EVENT}:
         raise UnsupportedMediaType(f"An event is sent as {JSON}, {CLOUD_EVENT} or {CLOUD_EVENTS}.")
     read = read_cloud_event if media_type == CLOUD_EVENT else read_event
@@ -77,17 +77,20 @@ async def post_event(
     return outcome
 
 
-@ledger.post("/events/batch", responses=problems(MalformedJson, BodyTooLarge, ValidationFailed))
-async def post_event_batch(
-    session: Session, who: Writer, batch: schemas.EventBatch, request: Request
-) -> schemas.BatchOutcome:
+@ledger.post(
+    "/events/batch",
+    response_model=schemas.BatchOutcome,
+    responses=problems(MalformedJson, BodyTooLarge, ValidationFailed),
+)
+async def post_event_batch(session: Session, who: Writer, batch: schemas.EventBatch, request: Request) -> Response:
     """Post many events.
 
     They act in their order, each with its own outcome; an invalid one is `rejected` with the field and the
     reason, and never keeps the others back.
     """
     items = _bounded(batch.events, "/events", request)
-    return await posting.post_many(session, who, [read_event(item) for item in items])
+    outcomes = await posting.post_many(session, who, [read_event(item) for item in items])
+    return Response(outcomes.to_json(), media_type=JSON)
 
 
 @ledger.get("/events", responses=problems(ValidationFailed))
@@ -194,6 +197,7 @@ async def delete_cloud_event_source(session: Session, who: SourcesWriter, entry_
 
 
 router.include_router(ledger)
+router.include_router(archives_router.router)
 router.include_router(identities_router.router)
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.core.problems import ErrorItem
 from app.events import schemas
 from app.events.facts import Credit, EventFacts, PersonRef, pointer_part, retraction
+from app.events.plain import Unclear, read_plain
 
 API = "api"
 
@@ -19,7 +20,7 @@ _CLOUD_EVENT = TypeAdapter(schemas.CloudEvent)
 _ENVELOPE = {"external_id": "id", "version": "pacelineversion", "type": "type"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """An item that could be read. `source` is the key of its source, or for a CloudEvent a URI."""
 
@@ -41,7 +42,18 @@ class Unreadable:
 
 
 def read_event(item: Any) -> Told | Unreadable:  # Any: JSON of whatever shape
-    """An event as it is posted in Paceline's own form."""
+    """An event as it is posted in Paceline's own form.
+
+    What is plainly right is read at once; of all else the model tells what it is, or what is wrong with it.
+    """
+    try:
+        facts, source = read_plain(item)
+    except Unclear:
+        return _read_by_model(item)
+    return Told(facts, source or API)
+
+
+def _read_by_model(item: Any) -> Told | Unreadable:  # Any: JSON of whatever shape
     try:
         post = _EVENT.validate_python(item)
     except ValidationError as error:

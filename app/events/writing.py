@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import OrganizationId
 from app.core.ids import NIL, new_id
-from app.events.bulk import among, insert_rows
+from app.events.bulk import Columns, Insertion, among
 from app.events.facts import OWNER, WHOLE, EventFacts
 from app.events.heads import Head
 from app.events.models import Event, EventCredit, StaleMarker
+from app.events.sharding import EVERYBODY, shard_of
+from app.events.waking import wake
+
+_EVENTS = Insertion(
+    Event,
+    same=("org_id", "source_id", "recorded_at"),
+    mostly=("version", "revision", "origin", "retracted", "superseded_at", "occurred_on"),
+)
+_CREDITS = Insertion(EventCredit, same=("org_id",))
+_MARKERS = Insertion(StaleMarker, same=("org_id",), mostly=("occurred_on",))
+_MARKED = ("identity_id", "type", "occurred_at", "occurred_on")
 
 # What stands in the row of an event of which nothing is known but that it was taken back.
 _NOTHING: dict[str, Any] = {
@@ -33,7 +44,7 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-@dataclass
+@dataclass(slots=True)
 class Revision:
     """A row of `event` with its rows of `event_credit`, as they are or will be stored."""
 
@@ -42,9 +53,11 @@ class Revision:
     is_stored: bool = False
 
     @property
-    def identities(self) -> set[UUID]:
-        """Who is credited; nobody is the nil UUID."""
-        return {credit["identity_id"] for credit in self.credits} or {self.row["identity_id"] or NIL}
+    def owners(self) -> set[UUID]:
+        """Whose figures it is in: its owners', nobody's (the nil UUID), and if it is shared EVERYBODY's."""
+        if not self.row["is_shared"]:
+            return {self.row["identity_id"] or NIL}
+        return {EVERYBODY} | ({each["identity_id"] for each in self.credits if each["role"] == OWNER} or {NIL})
 
 
 @dataclass
@@ -57,28 +70,26 @@ class Changes:
     standing: dict[UUID, Revision] = field(default_factory=dict)
     inserted: list[Revision] = field(default_factory=list)
     superseded: list[UUID] = field(default_factory=list)
-    markers: list[dict[str, Any]] = field(default_factory=list)
+    markers: list[tuple[UUID, str, datetime, date | None]] = field(default_factory=list)
 
     def tell(self, head: Head, facts: EventFacts, people: Mapping[str, UUID], origin: Mapping[str, str]) -> None:
         """Let the event say these facts from now on."""
-        credited = [(credit.role, people[credit.person.external_id], credit.share) for credit in facts.credits]
+        credited = [(role, people[person.external_id], share) for role, person, share in facts.credits]
         only = credited[0][1] if len(credited) == 1 and credited[0][::2] == (OWNER, WHOLE) else None
         shared = credited if only is None else []
-        content = {
-            "type": facts.type,
-            "occurred_at": facts.occurred_at,
-            "occurred_on": facts.occurred_on,
-            "actor_id": people[facts.actor.external_id] if facts.actor else None,
-            "identity_id": only,
-            "is_shared": bool(shared),
-            "about": dict(facts.about),
-            "amount": facts.amount,
-            "currency": facts.currency,
-            "quantity": facts.quantity,
-            "duration_seconds": facts.duration_seconds,
-            "properties": dict(facts.properties),
-        }
-        row = self._row(head, facts.version, origin) | content
+        row = self._row(head, facts.version, origin)
+        row["type"] = facts.type
+        row["occurred_at"] = facts.occurred_at
+        row["occurred_on"] = facts.occurred_on
+        row["actor_id"] = people[facts.actor.external_id] if facts.actor else None
+        row["identity_id"] = only
+        row["is_shared"] = bool(shared)
+        row["about"] = facts.about
+        row["amount"] = facts.amount
+        row["currency"] = facts.currency
+        row["quantity"] = facts.quantity
+        row["duration_seconds"] = facts.duration_seconds
+        row["properties"] = facts.properties
         self._revise(head, Revision(row, [_credit(row, place, *credit) for place, credit in enumerate(shared)]))
 
     def take_back(self, head: Head, version: int, origin: Mapping[str, str]) -> None:
@@ -115,26 +126,23 @@ class Changes:
                 .values(superseded_at=self.at)
                 .execution_options(synchronize_session=False)
             )
-        credits_ = [credit for revision in self.inserted for credit in revision.credits]
-        rows = [revision.row for revision in self.inserted]
-        for model, new in ((Event, rows), (EventCredit, credits_), (StaleMarker, self.markers)):
-            if new:
-                # RETURNING, of which nothing is read: without it (or ON CONFLICT) Citus inserts by COPY, which
-                # row-level security refuses.
-                await session.execute(insert_rows(model, new).returning(model.org_id))
+        rows = _EVENTS.columns(revision.row for revision in self.inserted)
+        credits_ = _CREDITS.columns(credit for revision in self.inserted for credit in revision.credits)
+        await _EVENTS.run(session, rows, org_id=self.org_id, source_id=self.source_id, recorded_at=self.at)
+        await _CREDITS.run(session, credits_, org_id=self.org_id)
+        await _MARKERS.run(session, self._stale(), org_id=self.org_id)
+        if self.markers:
+            await wake(session, self.org_id)
 
     def _row(self, head: Head, version: int, origin: Mapping[str, str]) -> dict[str, Any]:
         return {
-            "org_id": self.org_id,
             "row_id": new_id(),
             "event_id": head.event_id,
-            "source_id": self.source_id,
             "external_id": head.external_id,
             "version": version,
             "revision": head.revision + 1,
-            "origin": dict(origin),
+            "origin": origin,
             "retracted": False,
-            "recorded_at": self.at,
             "superseded_at": None,
         }
 
@@ -155,13 +163,17 @@ class Changes:
         """Append the markers of a state; a retracted one is in no figure, so it makes none stale."""
         if revision.row["retracted"]:
             return
-        when = {"occurred_at": revision.row["occurred_at"], "occurred_on": revision.row["occurred_on"]}
-        self.markers += [
-            {"org_id": self.org_id, "id": new_id(), "identity_id": identity, **when}
-            for identity in sorted(revision.identities)
-        ]
+        row = revision.row
+        owners = revision.owners if row["is_shared"] else (row["identity_id"] or NIL,)
+        self.markers += [(owner, row["type"], row["occurred_at"], row["occurred_on"]) for owner in owners]
+
+    def _stale(self) -> Columns:
+        """The markers, column by column."""
+        told = dict(zip(_MARKED, zip(*self.markers, strict=True), strict=False))
+        owners = told.get("identity_id", ())
+        return {**told, "id": [new_id() for _ in owners], "shard": [shard_of(owner) for owner in owners]}
 
 
 def _credit(row: dict[str, Any], place: int, role: str, identity_id: UUID, share: object) -> dict[str, Any]:
-    key = {"org_id": row["org_id"], "row_id": row["row_id"], "position": place}
-    return {**key, "role": role, "identity_id": identity_id, "share": share}
+    told = {name: row[name] for name in ("row_id", "occurred_at", "occurred_on")}
+    return {**told, "position": place, "role": role, "identity_id": identity_id, "share": share}

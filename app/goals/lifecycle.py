@@ -26,4 +26,9 @@ def state_on(stored: Stored, period: DayRange, today: date) -> State:
 
 def possible_actions(stored: Stored, period: DayRange, today: date) -> list[Action]:
     """What can be done with the goal now; it can be closed only after its last day."""
-    return [action for action in _POSSIBLE[stored] if action != "close" or today >= period.end]
+    return possible_until(stored, period.end, today)
+
+
+def possible_until(stored: Stored, end: date, today: date) -> list[Action]:
+    """As `possible_actions`, for a period that ends before a day."""
+    return [action for action in _POSSIBLE[stored] if action != "close" or today >= end]

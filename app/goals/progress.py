@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import cast
+from functools import partial
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +13,9 @@ from app.accounts.access import Principal
 from app.calendars.periods import local_day
 from app.calendars.service import calendar_settings
 from app.core import audit, clock, etags, outbox
+from app.core.configuration import remembered
 from app.core.snapshots import Snapshots
+from app.events.retention import was_archived_since
 from app.goals import pace, queries, schemas
 from app.goals.frozen import Content, digest_of, jsonable, present
 from app.goals.lifecycle import Stored, state_on
@@ -31,10 +34,14 @@ from app.kpis.service import load_kpis
 async def get_progress(snapshots: Snapshots, goal_id: UUID, as_of: datetime | None) -> schemas.Progress:
     """How the goal stands now or stood as of an instant; a closed one, unless asked so, as it was frozen."""
     async with snapshots.at(as_of) as session:
-        goal, _ = await find_goal(session, snapshots.org_id, goal_id)
-        if goal.closing is not None and as_of is None:
-            return await _frozen(session, goal)
-        return await _computed(session, goal, as_of)
+        load = partial(find_goal, session, snapshots.org_id, goal_id)
+        known_at = await clock.last_recorded(session, snapshots.org_id)
+        goal, target = await remembered(session, snapshots.org_id, known_at, ("goal", goal_id), load)
+        if as_of is not None:
+            return await _computed(session, goal, as_of)
+        return (
+            await _frozen(session, goal) if goal.closing is not None else await _computed(session, goal, None, target)
+        )
 
 
 async def close_goal(
@@ -63,11 +70,17 @@ async def close_goal(
     return shown(goal, target, today)
 
 
-async def _computed(session: AsyncSession, goal: Goal, as_of: datetime | None) -> schemas.Progress:
-    """The goal's figures at T, by what was known of events, target, calendars and members (S5)."""
+async def _computed(
+    session: AsyncSession, goal: Goal, as_of: datetime | None, target: GoalTarget | None = None
+) -> schemas.Progress:
+    """The goal's figures at T, by what was known of events, target, calendars and members (S5).
+
+    `target` is the present one, where the question is of the present.
+    """
     answer = await compute(session, goal.org_id, _question(goal, as_of), targets=target_values)
-    found = await session.execute(queries.target_as_known(goal.org_id, goal.id, answer.known_at))
-    target: GoalTarget | None = found.scalar_one_or_none()
+    if target is None:
+        found = await session.execute(queries.target_as_known(goal.org_id, goal.id, answer.known_at))
+        target = found.scalar_one_or_none()
     today = local_day(answer.as_of, (await calendar_settings(session, goal.org_id, answer.known_at)).zone)
     aim = None if target is None else await _aim(session, goal, target, answer)
     return _told(goal, answer, target, today, await _standing(session, goal, answer, aim, today))
@@ -117,22 +130,37 @@ async def _standing(
 ) -> dict[str, object]:
     if aim is None:
         return {}
-    schedules = schedules_of(session, goal.org_id, answer.known_at)
-    kept, share = await schedules.kept(goal), (await schedules.of(goal)).share_before(today)
-    effective, calendar = aim.prorated(kept), (await schedules.calendars()).default
-    period, actual = period_of(goal), _total(answer).value
+    load = partial(_working_time, session, goal, answer.known_at, today)
+    time = await remembered(session, goal.org_id, answer.known_at, ("working time", goal.id, today), load)
+    effective, share, actual = aim.prorated(time.kept), time.share, _total(answer).value
     expected = schemas.Expected(
         share=_decimal(share),
         value=Decimal(0) if effective is None else pace.expected_value(effective, share),
-        working_days_past=calendar.working_days(period.until(today)),
-        working_days_total=calendar.working_days(period),
+        working_days_past=time.days_past,
+        working_days_total=time.days_total,
     )
     standing: dict[str, object] = {"expected": expected}
     if effective != aim:
         standing["effective_target"] = Decimal(0) if effective is None else effective.target
     if effective is not None and actual is not None:
-        standing |= _judged(actual, effective, share, is_over=today >= period.end)
+        standing |= _judged(actual, effective, share, is_over=today >= goal.end_on)
     return standing
+
+
+class _WorkingTime(NamedTuple):
+    """What absences leave of a goal's target, and how much of its working time lies before a day."""
+
+    kept: Fraction
+    share: Fraction
+    days_past: int
+    days_total: int
+
+
+async def _working_time(session: AsyncSession, goal: Goal, known_at: datetime, today: date) -> _WorkingTime:
+    schedules, period = schedules_of(session, goal.org_id, known_at), period_of(goal)
+    kept, share = await schedules.kept(goal), (await schedules.of(goal)).share_before(today)
+    calendar = (await schedules.calendars()).default
+    return _WorkingTime(kept, share, calendar.working_days(period.until(today)), calendar.working_days(period))
 
 
 def _judged(actual: Decimal, aim: pace.Aim, share: Fraction, *, is_over: bool) -> dict[str, object]:
@@ -172,12 +200,19 @@ async def _frozen(session: AsyncSession, goal: Goal) -> schemas.Progress:
     """The figures of the closing, and whether present knowledge gives another actual value of the same instant (S6)."""
     progress = schemas.Progress.model_validate({**(goal.closing or {}), "digest": goal.closing_digest})
     known_at = await clock.last_recorded(session, goal.org_id)
-    present = _total(
-        await compute(session, goal.org_id, _question(goal, progress.as_of, known_at), targets=target_values)
-    )
+    answer = await compute(session, goal.org_id, _question(goal, progress.as_of, known_at), targets=target_values)
+    present = _total(answer)
     progress.state = "closed"
-    progress.restated_since = (jsonable(present.value), present.status) != (jsonable(progress.actual), progress.status)
+    is_other = (jsonable(present.value), present.status) != (jsonable(progress.actual), progress.status)
+    has_lost = is_other and await _has_lost_events(session, goal, progress.as_of, answer)
+    progress.restated_since = None if has_lost else is_other
     return progress
+
+
+async def _has_lost_events(session: AsyncSession, goal: Goal, since: datetime, answer: Answer) -> bool:
+    """Whether events that the frozen figures came from were archived or dropped since: nothing can be compared then."""
+    looks_at_gone = _total(answer).status == "not_retained" or answer.kpis[goal.kpi_key].looks_back
+    return looks_at_gone and await was_archived_since(session, goal.org_id, since)
 
 
 def _content(progress: schemas.Progress, at: datetime) -> Content:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -21,6 +22,16 @@ def goals(org_id: OrganizationId) -> Select[Goal, GoalTarget]:
         select(Goal, GoalTarget)
         .join(GoalTarget, TARGET_OF_GOAL)
         .where(Goal.org_id == org_id, GoalTarget.org_id == org_id, GoalTarget.superseded_at.is_(None))
+    )
+
+
+def listed(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+    """What a list shows of the goals and their present targets, as plain columns: objects would cost more than all."""
+    return goals(org_id).with_only_columns(
+        *(getattr(Goal, column.key) for column in Goal.__table__.c if column.key not in {"closing", "closing_digest"}),
+        GoalTarget.value,
+        GoalTarget.low,
+        GoalTarget.high,
     )
 
 
@@ -62,9 +73,9 @@ def target_as_known(org_id: OrganizationId, goal_id: UUID, known_at: datetime) -
 
 @dataclass(frozen=True)
 class Sought:
-    """The goals on a KPI, of the organization and these teams and members, that touch some days, as known."""
+    """The goals on some KPIs, of the organization and these teams and members, that touch some days, as known."""
 
-    kpi_key: str
+    kpi_keys: Sequence[str]
     team_ids: Sequence[UUID]
     member_ids: Sequence[UUID]
     first: date
@@ -98,7 +109,7 @@ def _aims(org_id: OrganizationId, sought: Sought) -> Select[Goal, GoalTarget]:
         .where(
             Goal.org_id == org_id,
             GoalTarget.org_id == org_id,
-            Goal.kpi_key == sought.kpi_key,
+            Goal.kpi_key.in_(sought.kpi_keys),
             or_(is_organization, Goal.team_id.in_(sought.team_ids), Goal.member_id.in_(sought.member_ids)),
             Goal.start_on < sought.end,
             Goal.end_on > sought.first,

@@ -22,10 +22,10 @@ Writer = Annotated[Principal, requires(Permission.GOALS_WRITE)]
 _CHANGE = problems(GoalNotFound, GoalActionNotPossible, PreconditionFailed)
 
 
-@router.get("")
-async def list_goals(session: Session, who: Reader, query: Annotated[schemas.GoalFilters, Query()]) -> schemas.GoalPage:
+@router.get("", response_model=schemas.GoalPage)
+async def list_goals(session: Session, who: Reader, query: Annotated[schemas.GoalFilters, Query()]) -> Response:
     """List goals, oldest first."""
-    return await service.list_goals(session, who.org_id, query)
+    return Response(await service.list_goals(session, who.org_id, query), media_type="application/json")
 
 
 @router.post("", status_code=201)
@@ -88,14 +88,18 @@ async def change_goal_target(
     return await service.change_target(session, who, goal_id, change, if_match)
 
 
-@router.get("/{goal_id}/progress", responses=problems(GoalNotFound, AsOfInTheFuture, QueryBudgetExceeded))
+@router.get(
+    "/{goal_id}/progress",
+    response_model=schemas.Progress,
+    responses=problems(GoalNotFound, AsOfInTheFuture, QueryBudgetExceeded),
+)
 async def get_goal_progress(
     snapshots: Snapshots,
     who: Reader,
     goal_id: UUID,
     query: Annotated[schemas.ProgressQuery, Query()],
     response: Response,
-) -> schemas.Progress:
+) -> Response:
     """How a goal stands: actual, attainment, expected by now, pace and verdict.
 
     Computed from the ledger when asked. Expected by now follows working time: weekends, holidays, part time. A closed
@@ -103,7 +107,7 @@ async def get_goal_progress(
     """
     found = await progress.get_progress(snapshots, goal_id, query.as_of)
     response.headers["ETag"] = etags.weak(found.model_dump_json(exclude={"as_of", "known_at"}).encode())
-    return found
+    return Response(found.model_dump_json(), headers=response.headers, media_type="application/json")
 
 
 @router.post("/{goal_id}/close", responses=_CHANGE | problems(QueryBudgetExceeded))

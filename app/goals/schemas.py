@@ -218,7 +218,9 @@ class Progress(Output):
     frozen_at: Instant | None = Field(default=None, description="When a closed goal's figures were frozen.")
     digest: str | None = Field(default=None, description="SHA-256 over the RFC 8785 JSON of the frozen figures.")
     restated_since: bool | None = Field(
-        default=None, description="Of a closed goal: whether present knowledge gives another actual value."
+        default=None,
+        description="Of a closed goal: whether present knowledge gives another actual value; null where that cannot be "
+        "told, since events that it came from were archived or dropped since.",
     )
 
 

@@ -1,17 +1,18 @@
 """The targets beside results: for each window what was aimed at (S22). The `Targets` port of the engine."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from itertools import groupby, pairwise
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.periods import DayRange, local_day
 from app.calendars.service import calendar_settings
+from app.core.configuration import remembered
 from app.core.db import OrganizationId
 from app.goals import queries, tiling
 from app.goals.models import Goal, GoalTarget
@@ -38,31 +39,55 @@ async def target_values(
     session: AsyncSession,
     org_id: OrganizationId,
     *,
-    kpi: str,
-    is_additive: bool,
+    kpis: Mapping[str, bool],
     subjects: Sequence[Subject],
     windows: Sequence[Days],
     known_at: datetime,
     currency: str | None = None,
-) -> dict[tuple[Subject, Days], Decimal]:
-    """The target of each subject for each window; without an entry there is none.
+) -> dict[tuple[str, Subject, Days], Decimal]:
+    """The target of each KPI, subject and window; without an entry there is none.
 
-    One question for all of them. Targets that add up are the effective ones, without the part that absences take away
-    (S31). Goals in another currency than the one asked for are left out: a target is a promise in its own currency, and
-    no day's rate turns it into another.
+    One question for all of them; `kpis` says of each whether it adds up. Targets that add up are the effective ones,
+    without the part that absences take away (S31). Goals in another currency than the one asked for are left out: a
+    target is a promise in its own currency, and no day's rate turns it into another.
     """
-    found = await session.execute(queries.aims_as_known(org_id, _sought(kpi, subjects, windows, known_at)))
-    aims: dict[Subject, list[Aimed]] = defaultdict(list)
+    load = partial(
+        _target_values,
+        session,
+        org_id,
+        kpis=kpis,
+        subjects=subjects,
+        windows=windows,
+        known_at=known_at,
+        currency=currency,
+    )
+    key = ("targets", tuple(kpis.items()), tuple(subjects), tuple(windows), currency)
+    return await remembered(session, org_id, known_at, key, load)
+
+
+async def _target_values(
+    session: AsyncSession,
+    org_id: OrganizationId,
+    *,
+    kpis: Mapping[str, bool],
+    subjects: Sequence[Subject],
+    windows: Sequence[Days],
+    known_at: datetime,
+    currency: str | None,
+) -> dict[tuple[str, Subject, Days], Decimal]:
+    found = await session.execute(queries.aims_as_known(org_id, _sought(kpis, subjects, windows, known_at)))
+    aims: dict[tuple[str, Subject], list[Aimed]] = defaultdict(list)
     for goal, target in found:
         if target.value is not None and (currency is None or goal.currency in {None, currency}):
-            aims[_owner(goal)].append(Aimed(goal, target.value))
+            aims[goal.kpi_key, _owner(goal)].append(Aimed(goal, target.value))
     schedules = schedules_of(session, org_id, known_at)
-    values: dict[tuple[Subject, Days], Decimal] = {}
-    for subject in subjects:
-        for window in windows if subject in aims else ():
-            value = await _target(aims[subject], DayRange(*window), schedules, is_additive=is_additive)
+    wanted = set(subjects)
+    values: dict[tuple[str, Subject, Days], Decimal] = {}
+    for (kpi, subject), goals in aims.items():
+        for window in windows if subject in wanted else ():
+            value = await _target(goals, DayRange(*window), schedules, is_additive=kpis[kpi])
             if value is not None:
-                values[subject, window] = value
+                values[kpi, subject, window] = value
     return values
 
 
@@ -70,24 +95,41 @@ async def target_changes(
     session: AsyncSession,
     org_id: OrganizationId,
     *,
-    kpi: str,
+    kpis: Sequence[str],
     subjects: Sequence[Subject],
     during: Days,
     known_at: datetime,
-) -> dict[Subject, list[TargetChange]]:
-    """When the targets of the subjects' goals were revised on these days, in time order."""
-    found = await session.execute(queries.aims_ever(org_id, _sought(kpi, subjects, [during], known_at)))
+) -> dict[tuple[str, Subject], list[TargetChange]]:
+    """When the targets of the subjects' goals with each KPI were revised on these days, in time order."""
+    load = partial(_target_changes, session, org_id, kpis=kpis, subjects=subjects, during=during, known_at=known_at)
+    key = ("target changes", tuple(kpis), tuple(subjects), during)
+    return await remembered(session, org_id, known_at, key, load)
+
+
+async def _target_changes(
+    session: AsyncSession,
+    org_id: OrganizationId,
+    *,
+    kpis: Sequence[str],
+    subjects: Sequence[Subject],
+    during: Days,
+    known_at: datetime,
+) -> dict[tuple[str, Subject], list[TargetChange]]:
+    found = await session.execute(queries.aims_ever(org_id, _sought(kpis, subjects, [during], known_at)))
     rows = sorted(found.all(), key=lambda row: row[0].id)
     zone = (await calendar_settings(session, org_id, known_at)).zone
-    changes: dict[Subject, list[TargetChange]] = defaultdict(list)
+    changes: dict[tuple[str, Subject], list[TargetChange]] = defaultdict(list)
     for _, group in groupby(rows, key=lambda row: row[0].id):
         revisions = list(group)
         for (goal, before), (_, after) in pairwise(revisions):
             on = local_day(after.recorded_at, zone)
             if during.start <= on < during.end and (shown := (_told(before), _told(after)))[0] != shown[1]:
-                changes[_owner(goal)].append(TargetChange(on, goal.name, *shown))
+                changes[goal.kpi_key, _owner(goal)].append(TargetChange(on, goal.name, *shown))
+    wanted = set(subjects)
     return {
-        subject: sorted(each, key=lambda change: change.on) for subject, each in changes.items() if subject in subjects
+        (kpi, subject): sorted(each, key=lambda change: change.on)
+        for (kpi, subject), each in changes.items()
+        if subject in wanted
     }
 
 
@@ -100,9 +142,11 @@ def _told(target: GoalTarget) -> str:
     return " to ".join(f"{edge.normalize():f}" for edge in (target.low, target.high) if edge is not None)
 
 
-def _sought(kpi: str, subjects: Sequence[Subject], windows: Sequence[Days], known_at: datetime) -> queries.Sought:
+def _sought(
+    kpis: Iterable[str], subjects: Sequence[Subject], windows: Sequence[Days], known_at: datetime
+) -> queries.Sought:
     return queries.Sought(
-        kpi_key=kpi,
+        kpi_keys=list(kpis),
         team_ids=[subject.id for subject in subjects if subject.kind == "team" and subject.id],
         member_ids=[subject.id for subject in subjects if subject.kind == "member" and subject.id],
         first=min((days.start for days in windows), default=date.max),

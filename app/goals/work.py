@@ -17,7 +17,7 @@ from app.employment.loading import load_staff
 from app.goals.models import Goal
 from app.goals.schedule import Hours, Schedule, Work
 from app.kpis.attribution import ALL_TIME, Attributor, Days, complement, days_between, intersect, union
-from app.teams.structure import load_structure
+from app.kpis.loading import attributor_of
 
 Members = Mapping[UUID, Sequence[Days]]
 """The members who do a goal's work, with the days on which they are in scope."""
@@ -74,8 +74,7 @@ class Schedules:
         if goal.team_id is None:
             return {} if goal.member_id is None else {goal.member_id: [ALL_TIME]}
         if self._attributor is None:
-            structure = await load_structure(self._session, self._org_id, self._known_at)
-            self._attributor = Attributor(structure, "at_event", date.min)
+            self._attributor = await attributor_of(self._session, self._org_id, self._known_at, "at_event", date.min)
         return self._attributor.days_within(goal.team_id)
 
 

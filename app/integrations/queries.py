@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, cast, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, Text, and_, bindparam, cast, func, select
 
 from app.core.clock import LedgerClock
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, Ready
 from app.events.sources import Source, SourceCounts
 from app.integrations.models import CrmRecord, Delivery, RecordField, SourceConnection, SourceSecret
 
@@ -36,41 +35,38 @@ def sources(org_id: OrganizationId) -> Select[Source, SourceConnection, list[str
     )
 
 
-def hook(org_id: OrganizationId, source_id: UUID) -> Select[*tuple[Any, ...]]:
-    """All that a webhook call is judged by, in one round trip: system, mapping, signed address, secrets and clock.
-
-    No row for a source that takes no webhooks.
-    """
-    secrets = (
-        select(func.array_agg(SourceSecret.secret))
-        .where(
-            SourceSecret.org_id == org_id,
-            SourceSecret.source_id == source_id,
-            SourceSecret.retired_at.is_(None),
-        )
-        .scalar_subquery()
+_SECRETS = (
+    select(func.array_agg(SourceSecret.secret))
+    .where(
+        SourceSecret.org_id == bindparam("org_id"),
+        SourceSecret.source_id == bindparam("source_id"),
+        SourceSecret.retired_at.is_(None),
     )
-    return (
-        select(
-            Source.system,
-            SourceConnection.mapping,
-            SourceConnection.signed_url,
-            func.coalesce(secrets, cast([], ARRAY(Text()))).label("secrets"),
-            func.coalesce(LedgerClock.manual_now, func.clock_timestamp()).label("now"),
-        )
-        .join(
-            SourceConnection,
-            and_(SourceConnection.org_id == Source.org_id, SourceConnection.source_id == Source.id),
-        )
-        .join(LedgerClock, LedgerClock.org_id == Source.org_id)
-        .where(
-            Source.org_id == org_id,
-            Source.id == source_id,
-            Source.archived_at.is_(None),
-            SourceConnection.org_id == org_id,
-            LedgerClock.org_id == org_id,
-        )
+    .scalar_subquery()
+)
+HOOK = Ready(
+    select(
+        Source.system,
+        cast(SourceConnection.mapping, Text).label("mapping"),
+        SourceConnection.signed_url,
+        _SECRETS.label("secrets"),
+        func.coalesce(LedgerClock.manual_now, func.clock_timestamp()).label("now"),
     )
+    .join(
+        SourceConnection,
+        and_(SourceConnection.org_id == Source.org_id, SourceConnection.source_id == Source.id),
+    )
+    .join(LedgerClock, LedgerClock.org_id == Source.org_id)
+    .where(
+        Source.org_id == bindparam("org_id"),
+        Source.id == bindparam("source_id"),
+        Source.archived_at.is_(None),
+        SourceConnection.org_id == bindparam("org_id"),
+        LedgerClock.org_id == bindparam("org_id"),
+    )
+)
+"""All that a webhook call is judged by, in one round trip: system, mapping (as text), signed address, secrets (null: no
+active one) and clock. No row for a source that takes no webhooks."""
 
 
 def active_secrets(org_id: OrganizationId, source_ids: list[UUID]) -> Select[Any]:

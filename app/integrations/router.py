@@ -232,7 +232,7 @@ async def receive_webhook(source_id: str, request: Request) -> Response:
         return _answer(deliveries.REJECTED)
     headers = {name.lower(): value for name, value in request.headers.items()}
     raw = RawRequest(request.method, str(request.url), headers, body)
-    async with state.database.write(org_id) as session:
+    async with state.database.brief(org_id) as session:
         reply = await deliveries.receive(session, org_id, UUID(source_id), raw, state.settings.public_base_url)
     return _answer(reply)
 
@@ -261,5 +261,5 @@ async def _organization(request: Request, source_id: str) -> OrganizationId | No
 
 
 router = APIRouter()
+router.include_router(hooks)  # the busiest first: routes are looked for in their order
 router.include_router(sources)
-router.include_router(hooks)

@@ -16,6 +16,7 @@ from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, NotFound, ValidationFailed
 from app.events.sources import Source, SourceCounts, add_source
+from app.events.waking import wake
 from app.integrations import queries, schemas
 from app.integrations.mapping import mapping_of
 from app.integrations.models import SourceConnection, SourceDirectory, SourceSecret
@@ -232,6 +233,7 @@ async def _set_counts(session: AsyncSession, org_id: OrganizationId, source_id: 
     old.superseded_at = at
     await session.flush()  # before its successor: one current row at a time
     session.add(SourceCounts(org_id=org_id, source_id=source_id, counts=counts, recorded_at=at))
+    await wake(session, org_id)  # figures kept ready are begun anew
 
 
 async def archive_source(session: AsyncSession, who: Principal, source_id: UUID) -> None:

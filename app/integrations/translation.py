@@ -19,6 +19,7 @@ from app.events.bulk import among
 from app.events.facts import EventFacts, fault_of
 from app.events.service import settle_derived
 from app.events.sources import Source
+from app.events.waking import wake
 from app.integrations import histories
 from app.integrations.adapters import ADAPTERS
 from app.integrations.adapters.base import Adapter, Item, Json, Unparseable
@@ -128,7 +129,7 @@ async def read_locked(
     """Read everything first; then the ledger's lock; then what decides anything (`design.md` section 3)."""
     source = await connected(session, org_id, source_id)
     read = _read(source, deliveries)
-    at = await clock.tick(session, org_id)
+    at = await clock.tick(session, org_id, only_events=True)
     now = await connected(session, org_id, source_id)
     if now.version != source.version:
         source, read = now, _read(now, deliveries)
@@ -254,7 +255,7 @@ async def refold(session: AsyncSession, org_id: OrganizationId, works: Sequence[
     """Translate a source's records again, some at a time; the job hands the rest over to its successor."""
     for work in works:
         source_id = UUID(work.payload["source_id"])
-        at = await clock.tick(session, org_id)
+        at = await clock.tick(session, org_id, only_events=True)
         source = await connected(session, org_id, source_id)
         keys, last = await _records_after(session, source, work.payload.get("after"))
         if not keys:
@@ -276,6 +277,10 @@ async def _records_after(session: AsyncSession, source: Connected, after: str | 
 
 
 async def refold_all(session: AsyncSession, org_id: OrganizationId, works: Sequence[jobs.Work]) -> None:
-    """Translate the records of every source again: the organization's zone moved, and with it local days."""
+    """Translate the records of every source again: the organization's zone moved, and with it local days.
+
+    Figures kept ready are begun anew.
+    """
+    await wake(session, org_id)
     found = await session.execute(select(SourceConnection.source_id).where(SourceConnection.org_id == org_id))
     await jobs.enqueue(session, org_id, REFOLD, [{"source_id": str(source_id)} for source_id in found.scalars()])

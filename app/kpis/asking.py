@@ -1,17 +1,19 @@
 """A planned query, and asking its statement for some of its subjects at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.employment.facts import Staff
-from app.kpis import measures
 from app.kpis.attribution import Days, Subject
+from app.kpis.cells import RowFields
 from app.kpis.figures import Figures, Grouped, Whom
 from app.kpis.history import KpiHistory, is_latest_additive
-from app.kpis.measures import Audience, Row
+from app.kpis.ledger_rows import rows_from_ledger
+from app.kpis.measures import Audience
+from app.kpis.partials import reading as partials
 from app.kpis.planning import Context, Plan
 from app.kpis.ports import Targets
 from app.kpis.questions import Query
@@ -62,13 +64,14 @@ class Asked:
         whom: dict[Whom, None] = {(subject, part): None for subject in subjects for part in slices}
         return {each: number for number, each in enumerate(whom)}
 
-    async def _rows(self, session: AsyncSession, numbers: Mapping[Whom, int]) -> Iterable[Row]:
+    async def _rows(self, session: AsyncSession, numbers: Mapping[Whom, int]) -> Sequence[RowFields]:
         plan = self.plan
         if not plan.windows or not plan.measures or not numbers or not self.context.is_recorded:
             return []
         audience = self._audience(numbers)
-        asked = measures.statement(plan.scope, audience, list(plan.windows), list(plan.measures), list(plan.unions))
-        return [Row(*row) for row in await session.execute(asked)]
+        served = await partials.read(session, self.query, plan, audience)
+        told = await rows_from_ledger(session, plan, audience, served.measures, served.unions)
+        return [*served.rows, *told]
 
     def _audience(self, numbers: Mapping[Whom, int]) -> Audience:
         everything: list[int] = []
@@ -104,28 +107,25 @@ class Asked:
 
     async def _targets(
         self, session: AsyncSession, subjects: Sequence[Subject]
-    ) -> dict[tuple[str, Subject, Days], Decimal]:
-        """What these subjects aim at with the KPIs whose target a formula reads; one question for each KPI.
+    ) -> Mapping[tuple[str, Subject, Days], Decimal]:
+        """What these subjects aim at with the KPIs whose target a formula reads.
 
         Goals are for all that somebody does, not for their part of a team.
         """
-        found: dict[tuple[str, Subject, Days], Decimal] = {}
+        sought = self.plan.targets
         whole = [subject for subject in subjects if subject.within is None]
-        if self.targets is None or not whole:
-            return found
-        for key, days in self.plan.targets.items():
-            values = await self.targets(
-                session,
-                self.context.org_id,
-                kpi=key,
-                is_additive=is_latest_additive(self.plan.histories[key], self.plan.additive),
-                subjects=whole,
-                windows=sorted(days),
-                known_at=self.context.known_at,
-                currency=self.context.currency,
-            )
-            found |= {(key, subject, run): value for (subject, run), value in values.items()}
-        return found
+        if self.targets is None or not whole or not sought:
+            return {}
+        histories, additive = self.plan.histories, self.plan.additive
+        return await self.targets(
+            session,
+            self.context.org_id,
+            kpis={key: is_latest_additive(histories[key], additive) for key in sought},
+            subjects=whole,
+            windows=sorted(set().union(*sought.values())),
+            known_at=self.context.known_at,
+            currency=self.context.currency,
+        )
 
 
 def audience_of(context: Context, subjects: Sequence[Subject]) -> Audience:

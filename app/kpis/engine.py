@@ -5,6 +5,7 @@ evaluated cell by cell from what came back.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -18,9 +19,9 @@ from app.employment.loading import load_staff
 from app.kpis import loading
 from app.kpis.asking import Asked, audience_of
 from app.kpis.attribution import Subject
-from app.kpis.figures import Figures, Grouped
+from app.kpis.figures import Figures, Grouped, View
 from app.kpis.grouping import find_groups, grouping_of, whole_subjects
-from app.kpis.history import KpiHistory, is_latest_additive
+from app.kpis.history import KpiHistory, counts_places, is_latest_additive, looking_back
 from app.kpis.loading import load_context
 from app.kpis.planning import Context, Plan
 from app.kpis.ports import Targets
@@ -93,21 +94,20 @@ class Prepared:
         """The name of a team or member."""
         return name_of(subject, self.context.structure)
 
-    def each(self) -> Iterator[tuple[KpiHistory, Subject, Grouped | None]]:
+    def each(self) -> Iterator[tuple[KpiHistory, View]]:
         """What the answer has a series of, in order."""
-        for history in self.kpis:
-            for subject in self.subjects:
-                for grouped in self._groups():
-                    yield history, subject, grouped
+        groups = self._groups()
+        views = [self.figures.view(subject, grouped) for subject in self.subjects for grouped in groups]
+        return ((history, view) for history in self.kpis for view in views)
 
     def series(self) -> Iterator[Series]:
         """All series, each computed as it is taken."""
-        return (self.figures.series(*key) for key in self.each())
+        return (view.series(history) for history, view in self.each())
 
     def _groups(self) -> list[Grouped | None]:
         """The groups that are shown: the rest only where it was asked for or something is in it."""
         groups = self.asked.groups
-        if self.asked.is_cut or self.figures.has_rest():
+        if self.asked.is_cut or self.figures.has_rest:
             return list(groups)
         return [each for each in groups if each is None or each.group.kind != "rest"]
 
@@ -116,10 +116,14 @@ class Prepared:
         context, plan, query = self.context, self.plan, self.query
         tiles = tuple(place.window for place in plan.tiles)
         zone = context.cut.zone
+        # A tile begins where the one before it ends.
+        instants = {day: first_instant(day, zone) for tile in tiles for day in (tile.start, tile.end)}
+        looking = _looking_back(plan)
         return Answer(
             as_of=context.at,
             known_at=context.known_at,
             earliest_as_of=context.earliest_as_of,
+            retained_from=context.retained_from,
             time_zone=zone.key,
             currency=context.currency,
             rate_set=query.rate_set or self.asked.rate_set,
@@ -127,10 +131,12 @@ class Prepared:
             holidays=context.calendar.holidays - context.calendar.extra_working_days,
             period=plan.period,
             windows=tiles,
-            instants=tuple((first_instant(tile.start, zone), first_instant(tile.end, zone)) for tile in tiles),
-            is_complete=tuple(plan.is_complete(tile) for tile in tiles),
+            instants=tuple((instants[tile.start], instants[tile.end]) for tile in tiles),
+            is_complete=tuple(instants[tile.end] <= context.at for tile in tiles),
             kpis={
-                history.key: _face(history, plan.additive, query.versions.get(history.key))
+                history.key: _face(
+                    history, plan.additive, query.versions.get(history.key), looks_back=history.key in looking
+                )
                 for history in self.histories
             },
             names={subject: name_of(subject, context.structure) for subject in self.subjects},
@@ -267,7 +273,14 @@ async def _group(session: AsyncSession, asked: Asked, by: GroupBy) -> None:
 # ------------------------------------------------------------------------------------------------------ answering
 
 
-def _face(history: KpiHistory, additive: Mapping[str, bool], named: int | None) -> KpiFace:
+def _looking_back(plan: Plan) -> AbstractSet[str]:
+    """The KPIs that events before a window decide; asked only where some of these are gone."""
+    if plan.context.retained_from is None:
+        return frozenset()
+    return set(plan.histories) if counts_places(plan.query.where) else looking_back(plan.histories)
+
+
+def _face(history: KpiHistory, additive: Mapping[str, bool], named: int | None, *, looks_back: bool) -> KpiFace:
     """As the latest version (or the one named) shows it; before any was recorded, without a unit."""
     version = history.numbered(named) if named else None
     latest = version or max(history.versions, key=lambda each: each.number, default=None)
@@ -279,6 +292,7 @@ def _face(history: KpiHistory, additive: Mapping[str, bool], named: int | None) 
         display=history.display,
         thresholds=history.thresholds,
         is_additive=is_latest_additive(history, additive, named),
+        looks_back=looks_back,
     )
 
 

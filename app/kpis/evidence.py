@@ -72,7 +72,7 @@ def used(scope: Scope, audience: Audience, opened: Sequence[Opened]) -> Select[A
     """The events that entered."""
     parts = []
     for number, each in enumerate(opened):
-        entries = Frame(scope, audience, [each.days], tells=True).entries(number, each.measure)
+        entries = Frame(scope, audience, [each.days], f"m{number}_", tells=True).entries(number, each.measure)
         no_reason = cast(null(), _TEXT).label("reason")
         chosen = select(*_kept(entries), no_reason).where(entries.c.state == ENTERS, *_at_moment(each, entries))
         parts.append(_of_events(chosen) if is_covered(each.measure) else chosen)
@@ -83,7 +83,7 @@ def left_out(scope: Scope, audience: Audience, opened: Sequence[Opened], reach: 
     """The events of the measure's types in those days that are not in the figure, with the reason."""
     parts = []
     for number, each in enumerate(opened):
-        frame = Frame(scope, audience, [each.days], tells=True)
+        frame = Frame(scope, audience, [each.days], f"m{number}_", tells=True, of_everybody=True)
         facts = frame.facts(f"m{number}", each.measure)
         entries = frame.credited(f"m{number}", facts, each.measure)
         not_entered = or_(entries.c.state.is_(None), entries.c.state != ENTERS)
@@ -174,6 +174,7 @@ def _elsewhere(frame: Frame, opened: Opened, facts: CTE, entries: CTE, reach: Re
             Event.type == any_(literal(list(beginning_of(measure).events), ARRAY(_TEXT))),
             known_by(Event, scope.known_at),
             *in_days,
+            *([day >= scope.kept_from] if scope.kept_from else []),
             ~is_in(entries, *_at_moment(opened, entries)),
             *_gave_none(opened, entries),
         )

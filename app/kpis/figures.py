@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
+from functools import cached_property
 
-from app.kpis import formulas
 from app.kpis.attribution import Days, Subject
-from app.kpis.formulas import Shift, StaffFunction
+from app.kpis.cells import NO_EVENTS, CellPlan, ComparedCells, Place, Reading, RowFields, Shown
+from app.kpis.formulas import StaffFunction, Use, as_figure
 from app.kpis.history import KpiHistory
-from app.kpis.measures import REST, Row
-from app.kpis.planning import CellPlan, Compared, Counted, Cut, Part, Place, Plan, Reading
+from app.kpis.measures import REST
+from app.kpis.planning import Plan
 from app.kpis.questions import Cell, Compare, Comparison, Group, Series, Status, ToDate
 from app.kpis.slicing import Slice
 from app.kpis.staffing import Roster
@@ -31,72 +31,77 @@ class Grouped:
 Whom = tuple[Subject, Grouped | None]
 TargetValues = Mapping[tuple[str, Subject, Days], Decimal]
 RosterOf = Callable[[Subject, Grouped | None], Roster]
+SubjectRows = list[RowFields]
 
 
 class Figures:
-    """What is known of some subjects after the statement was asked."""
+    """What is known of some subjects after the statement was asked.
+
+    `rows` are those of the statement; any tuples with the fields of a `Row` in their order.
+    """
 
     def __init__(
         self,
         plan: Plan,
         numbers: Mapping[Whom, int],
-        rows: Iterable[Row],
+        rows: Iterable[RowFields],
         roster_of: RosterOf,
         targets: TargetValues,
     ) -> None:
         self.plan = plan
-        self._numbers = numbers
-        self.rows = {(row.kind, row.number, row.subject, row.window, row.group): row for row in rows}
-        self._roster_of = roster_of
         self.targets = targets
+        self._numbers = numbers
+        self._roster_of = roster_of
         self._rosters: dict[Whom, Roster] = {}
+        self._nothing: SubjectRows = [NO_EVENTS] * len(plan.rows)
+        self._rows: dict[tuple[int, str | None], SubjectRows] = {}
+        self._place(rows)
+
+    def _place(self, rows: Iterable[RowFields]) -> None:
+        """Lay each row at its position among those of its subject and group."""
+        positions, found = self.plan.rows, self._rows
+        for row in rows:
+            position = positions.get((row[0], row[1], row[3]))
+            if position is not None:
+                whose = (row[2], row[4])
+                if whose not in found:
+                    found[whose] = self._nothing.copy()
+                found[whose][position] = row
+
+    @cached_property
+    def _told(self) -> set[tuple[int, str | None]]:
+        """The subjects and groups, by number and text, of which any event takes part or would but for its value."""
+        return {whose for whose, rows in self._rows.items() if any(map(has_any, rows))}
 
     def subjects_with_any(self, histories: Sequence[KpiHistory]) -> set[Subject]:
         """For whom any event of the period counts, or would but for its value."""
-        cells = (self.plan.cell(history, self.plan.total) for history in histories)
-        counted = {(each.kind, each.number, each.window) for cell in cells for each in cell.entering}
+        counted = {each for history in histories for each in self.plan.shown(history).total.entering}
         subjects = {number: subject for (subject, _), number in self._numbers.items()}
-        return {subjects[number] for kind, of, number, window, _ in self.rows if (kind, of, window) in counted}
+        return {
+            subjects[number]
+            for (number, _), rows in self._rows.items()
+            if any(has_any(rows[position]) for position in counted)
+        }
 
+    def groups_with_any(self) -> set[str]:
+        """The groups of events, by their JSON text, in which any takes part or would but for its value."""
+        return {group for _, group in self._told if group}
+
+    @cached_property
     def has_rest(self) -> bool:
         """Whether anything is in the rest of the groups."""
         rest = {number for (_, grouped), number in self._numbers.items() if grouped and grouped.group.kind == "rest"}
-        return any(row.subject in rest or row.group == REST for row in self.rows.values() if row.has_any)
-
-    def series(self, history: KpiHistory, subject: Subject, grouped: Grouped | None = None) -> Series:
-        """The KPI of a subject over all windows, with its comparisons."""
-        view = self.view(subject, grouped)
-        return Series(
-            kpi=history.key,
-            subject=subject,
-            cells=tuple(view.cell(history, place) for place in self.plan.tiles),
-            total=view.cell(history, self.plan.total),
-            comparisons={kind: view.comparison(history, what) for kind, what in self._compared()},
-            group=grouped.group if grouped else None,
-        )
-
-    def _compared(self) -> Iterable[tuple[Compare, Compared]]:
-        return self.plan.compared.items()
+        return any(number in rest or group == REST for number, group in self._told)
 
     def view(self, subject: Subject, grouped: Grouped | None = None) -> "View":
         """The cells of one subject and group."""
         text = grouped.text if grouped else None
         number = self._numbers[subject, grouped if grouped and grouped.part else None]
-        return View(self, subject, grouped, number, text)
+        return View(self, subject, grouped, self._rows.get((number, text), self._nothing))
 
     def cell(self, history: KpiHistory, subject: Subject, place: Place, grouped: Grouped | None = None) -> Cell:
         """One figure."""
-        return self.view(subject, grouped).cell(history, place)
-
-    def measured(self, part: Part, subject: Subject, name: str, shift: Shift = ()) -> Decimal | None:
-        """The value of one measure of the KPI, in the part's days or where a formula shifts to."""
-        view = self.view(subject)
-        place = self.plan.shifted(part.place, shift)
-        return None if place is None else view.value_of(part, name, place)
-
-    def reader(self, reading: Reading, subject: Subject) -> formulas.Reader:
-        """The values that a part's formula reads for a subject."""
-        return _Values(self.view(subject), reading)
+        return self.view(subject, grouped).cell(self.plan.cell(history, place))
 
     def roster(self, subject: Subject, grouped: Grouped | None) -> Roster:
         """The members in scope: of a group of events all of the subject's."""
@@ -106,122 +111,121 @@ class Figures:
         return self._rosters[whom]
 
 
-@dataclass(frozen=True, slots=True)
 class View:
     """The figures of one subject and group."""
 
-    figures: Figures
-    subject: Subject
-    grouped: Grouped | None
-    number: int
-    text: str | None
+    __slots__ = ("_figures", "_is_recorded", "_values", "grouped", "rows", "subject")
 
-    def cell(self, history: KpiHistory, place: Place) -> Cell:
+    def __init__(self, figures: Figures, subject: Subject, grouped: Grouped | None, rows: SubjectRows) -> None:
+        self.subject = subject
+        self.grouped = grouped
+        self.rows = rows
+        self._figures = figures
+        self._is_recorded = _is_recorded(figures.plan, subject)
+        self._values: dict[CellPlan, Decimal | None] = {}
+
+    def series(self, history: KpiHistory) -> Series:
+        """The KPI over all windows, with its comparisons."""
+        shown = self.shown(history)
+        return Series(
+            kpi=history.key,
+            subject=self.subject,
+            cells=tuple([self.cell(each) for each in shown.tiles]),
+            total=self.cell(shown.total),
+            comparisons={kind: self._comparison(kind, cells) for kind, cells in shown.compared.items()},
+            group=self.grouped.group if self.grouped else None,
+        )
+
+    def shown(self, history: KpiHistory) -> Shown:
+        """The cells of the KPI that are shown."""
+        return self._figures.plan.shown(history)
+
+    def cell(self, plan: CellPlan) -> Cell:
         """One figure, with the first status that applies (S12)."""
-        plan = self.figures.plan.cell(history, place)
-        if plan.refused == "not_recorded_yet" or not self._is_recorded():
+        if plan.refused == "not_recorded_yet" or not self._is_recorded:
             return NOT_RECORDED
         if plan.refused is not None:
             return Cell(None, plan.refused)
-        value = self._value(plan)
-        enters = still_open = pending = left_out = young = 0
-        for row in self._rows(plan.entering):
-            enters += row.enters
-            still_open += row.open
-            pending += row.pending
-        for row in self._rows(plan.losing):
-            left_out += row.left_out
-            young += row.young
+        value = as_figure(plan.value(self))
+        enters, left_out, still_open, pending, young = self._counts(plan)
         status: Status = "no_data" if value is None else "partial" if left_out else "immature" if young else "ok"
-        return Cell(value, status, enters, plan.version, left_out, still_open, pending, young)
+        # Answers have thousands of cells: a cell by its name would take three times as long to make.
+        return tuple.__new__(Cell, (value, status, enters, plan.version, left_out, still_open, pending, young))
 
-    def _value(self, plan: CellPlan) -> Decimal | None:
-        values = [
-            formulas.as_figure(formulas.evaluate(reading.part.version.definition.formula, _Values(self, reading)))
-            for reading in plan.readings
-        ]
-        if len(values) == 1:
-            return values[0]
-        present = [value for value in values if value is not None]
-        return formulas.as_figure(reduce(formulas.FORMULA.add, present, Decimal(0)))
+    def _counts(self, plan: CellPlan) -> tuple[int, int, int, int, int]:
+        """How many events entered, were left out, are open, pending and young; most cells are of a single row."""
+        rows = self.rows
+        if plan.row is not None:
+            row = rows[plan.row]
+            return row[8], row[9], row[10], row[11], row[12]
+        enters = left_out = still_open = pending = young = 0
+        for position in plan.entering:
+            row = rows[position]
+            enters += row[8]
+            still_open += row[10]
+            pending += row[11]
+        for position in plan.losing:
+            row = rows[position]
+            left_out += row[9]
+            young += row[12]
+        return enters, left_out, still_open, pending, young
 
-    def _is_recorded(self) -> bool:
-        context = self.figures.plan.context
-        if not context.is_recorded:
-            return False
-        structure, subject = context.structure, self.subject
-        known = [structure.teams[subject.within].recorded_at] if subject.within else []
-        if subject.kind == "team" and subject.id:
-            known.append(structure.teams[subject.id].recorded_at)
-        if subject.kind == "member" and subject.id:
-            known.append(structure.members[subject.id].recorded_at)
-        return all(recorded_at <= context.known_at for recorded_at in known)
+    def operands(self, reading: Reading) -> dict[Use, Decimal | None]:
+        """What each use of a part's formula is."""
+        return {use: each(self) for use, each in zip(reading.formula.uses, reading.operands, strict=True)}
 
-    def _rows(self, counted: Iterable[Counted]) -> list[Row]:
-        found = (self.row(each) for each in counted)
-        return [row for row in found if row is not None]
-
-    def row(self, counted: Counted) -> Row | None:
-        """What the statement said of this."""
-        key = (counted.kind, counted.number, self.number, counted.window, self.text)
-        return self.figures.rows.get(key)
-
-    def value_of(self, part: Part, name: str, place: Place) -> Decimal | None:
-        """The value of a measure over the days that it is read in at a place."""
-        plan, measure = self.figures.plan, part.version.definition.measures[name]
-        window = plan.windows[plan.days_read(measure, place)]
-        return self.aggregated(part, name, Counted("measure", plan.measures[measure], window))
-
-    def aggregated(self, part: Part, name: str, counted: Counted) -> Decimal | None:
-        """The value of a measure from its row."""
-        measure, row = part.version.definition.measures[name], self.row(counted)
-        return formulas.aggregated(measure, row.a, row.b, row.c) if row else formulas.aggregated(measure, None)
-
-    def comparison(self, history: KpiHistory, compared: Compared) -> Comparison:
+    def _comparison(self, kind: Compare, cells: ComparedCells) -> Comparison:
         """The figures that the total and each window are compared with."""
-        to_dates = [self._to_date(history, cut) for cut in compared.cuts]
+        to_dates = [self._to_date(cut) for cut in cells.cuts]
         return Comparison(
-            windows=tuple(place.window if place else None for place in compared.windows),
-            cells=tuple(self.cell(history, place) if place else NOT_COMPARABLE for place in compared.windows),
-            total=self.cell(history, compared.total) if compared.total else NOT_COMPARABLE,
+            windows=tuple(place.window if place else None for place in self._figures.plan.compared[kind].windows),
+            cells=tuple([self.compared(each) for each in cells.windows]),
+            total=self.compared(cells.total),
             to_date=to_dates[0],
             to_date_by_window=tuple(to_dates[1:]),
         )
 
-    def _to_date(self, history: KpiHistory, cut: Cut | None) -> ToDate | None:
+    def compared(self, plan: CellPlan | None) -> Cell:
+        """A figure to compare with; no data where there is no such window."""
+        return NOT_COMPARABLE if plan is None else self.cell(plan)
+
+    def _to_date(self, cut: tuple[int, CellPlan, CellPlan] | None) -> ToDate | None:
         if cut is None:
             return None
-        current, previous = (self.cell(history, place) for place in (cut.current, cut.previous))
-        return ToDate(cut.working_days, current, previous)
+        working_days, current, previous = cut
+        return ToDate(working_days, self.cell(current), self.cell(previous))
 
+    # ------------------------------------------------------------------------------------ what formulas read
 
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """What a formula reads at one place (`formulas.Reader`)."""
+    def value(self, plan: CellPlan) -> Decimal | None:
+        """The figure of another KPI; computed once, since formulas may refer to it by many ways."""
+        if plan not in self._values:
+            self._values[plan] = self.cell(plan).value
+        return self._values[plan]
 
-    view: View
-    reading: Reading
-
-    def measure(self, name: str, shift: Shift) -> Decimal | None:
-        """The value of a measure."""
-        counted = self.reading.measures[name, shift]
-        return None if counted is None else self.view.aggregated(self.reading.part, name, counted)
-
-    def kpi(self, key: str, shift: Shift) -> Decimal | None:
-        """The cell of another KPI of the same subject and group."""
-        place = self.reading.kpis[key, shift]
-        return None if place is None else self.view.cell(self.view.figures.plan.histories[key], place).value
-
-    def target(self, key: str, shift: Shift) -> Decimal | None:
+    def target(self, key: str, days: Days) -> Decimal | None:
         """What the subject aims at; nobody aims at a group's figure."""
-        days = self.reading.days[shift]
-        if days is None or self.view.grouped is not None:
-            return None
-        return self.view.figures.targets.get((key, self.view.subject, days))
+        return None if self.grouped is not None else self._figures.targets.get((key, self.subject, days))
 
-    def staff(self, function: StaffFunction, shift: Shift) -> Decimal | None:
+    def staff(self, function: StaffFunction, days: Days) -> Decimal | None:
         """Working time or members in scope (S23)."""
-        days = self.reading.days[shift]
-        if days is None:
-            return None
-        return self.view.figures.roster(self.view.subject, self.view.grouped).value(function, days)
+        return self._figures.roster(self.subject, self.grouped).value(function, days)
+
+
+def has_any(row: RowFields) -> bool:
+    """Whether any event took part, or would have but for its value."""
+    return bool(row[8] or row[9] or row[10] or row[11])
+
+
+def _is_recorded(plan: Plan, subject: Subject) -> bool:
+    """Whether the organization and the subject had been recorded by then (S5)."""
+    context = plan.context
+    if not context.is_recorded:
+        return False
+    structure = context.structure
+    known = [structure.teams[subject.within].recorded_at] if subject.within else []
+    if subject.kind == "team" and subject.id:
+        known.append(structure.teams[subject.id].recorded_at)
+    if subject.kind == "member" and subject.id:
+        known.append(structure.members[subject.id].recorded_at)
+    return all(recorded_at <= context.known_at for recorded_at in known)

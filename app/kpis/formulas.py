@@ -1,8 +1,9 @@
 """Formulas over aggregated measures, in decimals of 34 digits (S19)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Literal, NamedTuple, Protocol
+from operator import itemgetter
+from typing import Literal, NamedTuple
 
 from app.kpis.definition import Aggregate, Measure
 from app.kpis.expressions.syntax import Binary, Call, Name, Node, Number, Unary, children
@@ -11,6 +12,7 @@ FORMULA = Context(prec=34, rounding=ROUND_HALF_EVEN)
 EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
 # JSON numbers are read as doubles: nothing beyond this is a figure.
 LARGEST_EXPONENT = 300
+_ZERO = Decimal(0)
 
 Step = Literal["previous", "same_period_last_year"]
 Shift = tuple[Step, ...]
@@ -39,20 +41,17 @@ class Use(NamedTuple):
     shift: Shift
 
 
-class Reader(Protocol):
-    """What a formula is evaluated over: the values at one place, and at those that it shifts to; None is no data."""
+class Compiled(NamedTuple):
+    """A formula as a function of what it reads: of the values of its `uses`, each once, in their order."""
 
-    def measure(self, name: str, shift: Shift) -> Decimal | None:
-        """The value of a measure."""
+    uses: tuple[Use, ...]
+    value: "Evaluation"
+    is_use: bool
+    """Whether the formula is its one use, and nothing is computed."""
 
-    def kpi(self, key: str, shift: Shift) -> Decimal | None:
-        """The figure of another KPI."""
 
-    def target(self, key: str, shift: Shift) -> Decimal | None:
-        """What was aimed at (S22)."""
-
-    def staff(self, function: StaffFunction, shift: Shift) -> Decimal | None:
-        """Working time in seconds, or members (S23)."""
+Evaluation = Callable[[Sequence[Decimal | None]], Decimal | None]
+Finish = Callable[[Decimal | None, Decimal | None, Decimal | None], Decimal | None]
 
 
 def uses(formula: Node, shift: Shift = ()) -> Iterator[Use]:
@@ -73,84 +72,99 @@ def uses(formula: Node, shift: Shift = ()) -> Iterator[Use]:
                 yield from uses(child, shift)
 
 
-def evaluate(formula: Node, reader: Reader, shift: Shift = ()) -> Decimal | None:
-    """The formula's value; None where an operand has no data or a divisor is 0 (`coalesce` catches it)."""
+def compiled(formula: Node) -> Compiled:
+    """The formula, taken apart once for all the cells that it is evaluated in.
+
+    Its value is None where an operand has no data or a divisor is 0 (`coalesce` catches it).
+    """
+    places: dict[Use, int] = {}
+    value = _evaluation(formula, (), places)
+    return Compiled(tuple(places), value, isinstance(value, itemgetter))
+
+
+def _evaluation(formula: Node, shift: Shift, places: dict[Use, int]) -> Evaluation:
+    """`places` are those of the uses among the values; the formula's own are added."""
     match formula:
         case Number(value=value):
-            return value
-        case Name(path=("kpi", key)):
-            return reader.kpi(key, shift)
-        case Name(path=path):
-            return reader.measure(path[-1], shift)
+            return lambda _: value
+        case Name() | Call(function="target" | "working_hours" | "headcount" | "fte"):
+            (use,) = uses(formula, shift)
+            return itemgetter(places.setdefault(use, len(places)))
         case Unary(operand=operand):
-            value_or_none = evaluate(operand, reader, shift)
-            return None if value_or_none is None else FORMULA.minus(value_or_none)
+            return _call("minus", [_evaluation(operand, shift, places)])
         case Binary(operator=operator, left=left, right=right):
-            return _arithmetic(operator, evaluate(left, reader, shift), evaluate(right, reader, shift))
-        case Call():
-            return _called(formula, reader, shift)
+            return _arithmetic(operator, _evaluation(left, shift, places), _evaluation(right, shift, places))
+        case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
+            return _evaluation(argument, (*shift, step), places)
+        case Call(function=function, arguments=arguments):
+            return _call(function, [_evaluation(argument, shift, places) for argument in arguments])
     raise TypeError(f"not a formula: {formula}")
 
 
-def _called(call: Call, reader: Reader, shift: Shift) -> Decimal | None:
-    match call:
-        case Call(function="target", arguments=(Name(path=(*_, key)),)):
-            return reader.target(key, shift)
-        case Call(function=("working_hours" | "headcount" | "fte") as function):
-            return reader.staff(function, shift)
-        case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
-            return evaluate(argument, reader, (*shift, step))
-    return _call(call.function, [evaluate(argument, reader, shift) for argument in call.arguments])
+def _arithmetic(operator: str, left: Evaluation, right: Evaluation) -> Evaluation:
+    operation = _OPERATIONS[operator]
+
+    def value(values: Sequence[Decimal | None]) -> Decimal | None:
+        one, other = left(values), right(values)
+        return None if one is None or other is None else operation(one, other)
+
+    return value
 
 
-def _arithmetic(operator: str, left: Decimal | None, right: Decimal | None) -> Decimal | None:
-    if left is None or right is None:
-        return None
-    match operator:
-        case "+":
-            return FORMULA.add(left, right)
-        case "-":
-            return FORMULA.subtract(left, right)
-        case "*":
-            return FORMULA.multiply(left, right)
-    return FORMULA.divide(left, right) if right else None
+def _quotient(dividend: Decimal, divisor: Decimal) -> Decimal | None:
+    return FORMULA.divide(dividend, divisor) if divisor else None
 
 
-def _call(function: str, values: list[Decimal | None]) -> Decimal | None:
-    present = [value for value in values if value is not None]
+_OPERATIONS: Mapping[str, Callable[[Decimal, Decimal], Decimal | None]] = {
+    "+": FORMULA.add,
+    "-": FORMULA.subtract,
+    "*": FORMULA.multiply,
+    "/": _quotient,
+}
+
+
+def _call(function: str, arguments: Sequence[Evaluation]) -> Evaluation:
     if function == "coalesce":
-        return present[0] if present else None
-    if len(present) < len(values):
-        return None
-    match function:
-        case "abs":
-            return FORMULA.abs(present[0])
-        case "min":
-            return min(present)
-        case "max":
-            return max(present)
-        case "round":
-            places = int(present[1]) if len(present) > 1 else 0
-            return EXACT.quantize(present[0], Decimal(1).scaleb(-places))
-    raise TypeError(f"unknown function {function}")
+        return lambda values: next((value for each in arguments if (value := each(values)) is not None), None)
+    called = _FUNCTIONS[function]
+
+    def value(values: Sequence[Decimal | None]) -> Decimal | None:
+        found = [value for each in arguments if (value := each(values)) is not None]
+        return called(*found) if len(found) == len(arguments) else None
+
+    return value
 
 
-def aggregated(
-    measure: Measure, a: Decimal | None, b: Decimal | None = None, c: Decimal | None = None
-) -> Decimal | None:
-    """A measure's value from what SQL returned of it: the last division or interpolation (S9, S11).
+def _rounded(value: Decimal, places: Decimal) -> Decimal:
+    if value.adjusted() + places >= EXACT.prec:
+        return value  # it has no digit so far behind the point, and quantize would refuse to write so many zeros
+    return EXACT.quantize(value, Decimal(1).scaleb(-int(places)))
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Decimal]] = {
+    "minus": FORMULA.minus,
+    "abs": FORMULA.abs,
+    "min": lambda *values: min(values),
+    "max": lambda *values: max(values),
+    "round": _rounded,
+}
+
+
+def finishing(measure: Measure) -> Finish:
+    """The last division or interpolation of a measure (S9, S11): of `a`, `b` and `c` of its row, all None without one.
 
     `a` alone for counts, sums, least and greatest; `a / b` for averages and shares; for percentiles `a` and
     `b` are the ordered values around the position and `c` their number.
     """
-    if a is None:
-        return Decimal(0) if measure.aggregate in ZERO_WITHOUT_EVENTS else None
-    match measure.aggregate:
-        case _ if measure.aggregate in _QUOTIENTS:
-            return FORMULA.divide(a, b) if b else None
-        case Aggregate.MEDIAN | Aggregate.PERCENTILE:
-            return _interpolated(a, b, c or Decimal(1), getattr(measure, "p", None) or Decimal("0.5"))
-    return a
+    aggregate = measure.aggregate
+    if aggregate in ZERO_WITHOUT_EVENTS:
+        return lambda a, _b, _c: _ZERO if a is None else a
+    if aggregate in _QUOTIENTS:
+        return lambda a, b, _c: FORMULA.divide(a, b) if a is not None and b else None
+    if aggregate in {Aggregate.MEDIAN, Aggregate.PERCENTILE}:
+        p = getattr(measure, "p", None) or Decimal("0.5")
+        return lambda a, b, c: None if a is None else _interpolated(a, b, c or Decimal(1), p)
+    return lambda a, _b, _c: a
 
 
 def _interpolated(below: Decimal, above: Decimal | None, count: Decimal, p: Decimal) -> Decimal:

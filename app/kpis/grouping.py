@@ -33,8 +33,7 @@ async def find_groups(session: AsyncSession, total: Asked, by: GroupBy) -> tuple
     figures = await total.figures(session, list(total.subjects))
     if by.event is not None:
         # Events without the value that is asked for take no part (S11), and so make no group.
-        told = {row.group for row in figures.rows.values() if row.has_any}
-        found = [Grouped(_group_of(text), text=text) for text in sorted(text for text in told if text)]
+        found = [Grouped(_group_of(text), text=text) for text in sorted(figures.groups_with_any())]
     first = next(iter(total.subjects), None)
     if first is None:
         return [], False

@@ -6,9 +6,9 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.kpis.definition import Definition, adds_up
+from app.kpis.definition import Definition, EventMeasure, Measure, adds_up
 from app.kpis.expressions import checker
-from app.kpis.expressions.syntax import references
+from app.kpis.expressions.syntax import Call, Node, references, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,36 @@ def is_latest_additive(history: KpiHistory, kpis: Mapping[str, bool], named: int
     latest = max(history.versions, key=lambda each: each.number, default=None)
     version = (history.numbered(named) if named else None) or latest
     return version is not None and is_additive(version.definition, kpis)
+
+
+def looking_back(histories: Mapping[str, KpiHistory]) -> frozenset[str]:
+    """The KPIs whose figures events before a window decide, however old those are, or those of KPIs they refer to."""
+    found = {key for key, history in histories.items() if any(map(looks_back, _measures(history)))}
+    while more := {key for key, history in histories.items() if key not in found and _referred(history) & found}:
+        found |= more
+    return frozenset(found)
+
+
+def looks_back(measure: Measure) -> bool:
+    """Whether events before the days that a measure is read over may change its value: pairs, first ones, what is open.
+
+    Only what was there before tells which of several starts is the first, or what is still open (S13a, S14, S18a).
+    """
+    return not isinstance(measure, EventMeasure) or counts_places(measure.where)
+
+
+def counts_places(condition: Node | None) -> bool:
+    """Whether a filter asks for the place of an event among all of its kind (S13a)."""
+    nodes = () if condition is None else walk(condition)
+    return any(isinstance(node, Call) and node.function == "nth" for node in nodes)
+
+
+def _measures(history: KpiHistory) -> list[Measure]:
+    return [measure for version in history.versions for measure in version.definition.measures.values()]
+
+
+def _referred(history: KpiHistory) -> set[str]:
+    return {key for version in history.versions for key in references(version.definition.formula)}
 
 
 def _learn(key: str, histories: Mapping[str, KpiHistory], known: dict[str, bool]) -> None:

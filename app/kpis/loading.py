@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Boolean, Select, Text, Uuid, bindparam, column, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts import queries as accounts
 from app.accounts import service as account_service
 from app.calendars import service as calendar_service
 from app.calendars.periods import DayRange, PeriodError, local_day, parse_period
 from app.calendars.working import Instants, WorkCalendar
 from app.core import clock
-from app.core.db import OrganizationId
+from app.core.configuration import remembered
+from app.core.db import OrganizationId, Ready
 from app.core.problems import ValidationFailed
 from app.employment.facts import Staff
 from app.events.models import Event
-from app.kpis.attribution import Attributor, Days, Subject, days_between, intersect
+from app.events.retention import retained_from
+from app.kpis.attribution import Attribution, Attributor, Days, Subject, days_between, intersect
 from app.kpis.definition import (
     ElapsedMeasure,
     EventMeasure,
@@ -43,9 +46,10 @@ async def load_context(session: AsyncSession, org_id: OrganizationId, query: Que
     at = query.as_of or await clock.now(session, org_id)
     known_at = query.known_at or query.as_of or await clock.last_recorded(session, org_id)
     settings = await account_service.settings_as_known(session, org_id, known_at)
-    first = (await session.execute(accounts.first_settings(org_id))).scalar_one()
+    first = await account_service.first_settings(session, org_id, known_at)
     cut = await calendar_service.calendar_settings(session, org_id, known_at)
     structure = await load_structure(session, org_id, known_at)
+    today = local_day(at, cut.zone)
     home = (settings or first).currency
     return Context(
         org_id=org_id,
@@ -58,8 +62,21 @@ async def load_context(session: AsyncSession, org_id: OrganizationId, query: Que
         home_currency=home,
         calendar=await calendar_service.organization_calendar(session, org_id, known_at),
         structure=structure,
-        attributor=Attributor(structure, query.attribution, local_day(at, cut.zone)),
+        attributor=await attributor_of(session, org_id, known_at, query.attribution, today),
+        retained_from=await retained_from(session, org_id, cut.zone, known_at),
     )
+
+
+async def attributor_of(
+    session: AsyncSession, org_id: OrganizationId, known_at: datetime, attribution: Attribution, today: date
+) -> Attributor:
+    """Who gets what, as recorded by `known_at`; `today`, T's local day, matters for `current` alone."""
+
+    async def make() -> Attributor:
+        return Attributor(await load_structure(session, org_id, known_at), attribution, today)
+
+    key = ("attributor", attribution, today if attribution == "current" else None)
+    return await remembered(session, org_id, known_at, key, make)
 
 
 # ------------------------------------------------------------------------------------------------------ definitions
@@ -183,7 +200,7 @@ async def _factors(
     is_bounded = all(isinstance(measure, EventMeasure) for measure in valued)
     first = min(days.start for days in plan.windows) if is_bounded else date.min
     found = []
-    for currency in await _currencies(session, context.org_id, valued, context.currency):
+    for currency in await _currencies(session, context.org_id, context.currency):
         spans = book.spans(currency, context.currency, first, last, context.home_currency)
         if spans:
             factors = [(span.first_day, span.next_day, span.multiply, span.divide) for span in spans]
@@ -198,12 +215,23 @@ def _reads_money(measure: Measure, on_top: Node | None) -> bool:
     return any(node == _AMOUNT for condition in conditions if condition is not None for node in walk(condition))
 
 
-async def _currencies(session: AsyncSession, org_id: OrganizationId, valued: Sequence[Measure], to: str) -> list[str]:
-    types = sorted({kind for measure in valued for look in looks(measure) for kind in look.events})
-    found = select(Event.currency).where(
-        Event.org_id == org_id, Event.type.in_(types), Event.currency.is_not(None), Event.currency != to
-    )
-    return sorted(currency for currency in (await session.execute(found.distinct())).scalars() if currency)
+async def _currencies(session: AsyncSession, org_id: OrganizationId, to: str) -> list[str]:
+    """The other currencies in which anything ever happened."""
+    rows = await _CURRENCIES.rows(session, org_id=org_id)
+    return [currency for (currency,) in rows if currency and currency != to]
+
+
+def _currencies_in_use() -> Select[Any]:
+    """One after the other, each found by index: to look at all events would take longer with each of them."""
+    org_id = bindparam("org_id", type_=Uuid())
+    has_one = (Event.org_id == org_id, Event.currency.is_not(None))
+    found = select(func.min(Event.currency).label("currency")).where(*has_one).cte("found", recursive=True)
+    following = select(func.min(Event.currency)).where(*has_one, Event.currency > found.c.currency).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.currency.is_not(None)))
+    return select(found.c.currency).where(found.c.currency.is_not(None)).order_by(found.c.currency)
+
+
+_CURRENCIES = Ready(_currencies_in_use())
 
 
 # ----------------------------------------------------------------------------------------------------- working time
@@ -218,11 +246,9 @@ async def load_clock(session: AsyncSession, plan: Plan, staff: Staff) -> Working
     """Everybody's working intervals, from the first event that could begin a pair until T (S16)."""
     context = plan.context
     types = sorted({kind for measure in on_working_hours(plan) for kind in measure.start.events})
-    first: datetime | None = (
-        await session.execute(
-            select(func.min(Event.occurred_at)).where(Event.org_id == context.org_id, Event.type.in_(types))
-        )
-    ).scalar_one()
+    is_present = plan.query.as_of is None and plan.query.known_at is None
+    row = await _FIRST.row(session, org_id=context.org_id, types=types, with_past=not is_present)
+    first: datetime | None = None if row is None else row[0]
     calendars = [staff.calendars.default]
     spans: list[tuple[UUID, date, date, int]] = []
     for mapping in context.structure.mappings:
@@ -236,6 +262,22 @@ async def load_clock(session: AsyncSession, plan: Plan, staff: Staff) -> Working
             mapped, held = days_between(mapping.start, mapping.end), days_between(terms.start, terms.end)
             spans += [(mapping.identity_id, *days, number) for days in intersect([mapped], [held])]
     return WorkingClock([_intervals(calendar, first, context.at) for calendar in calendars], spans)
+
+
+def _first() -> Select[Any]:
+    """When the first event of these types happened, by index: as it stands now or, `with_past`, as it ever stood."""
+    org_id = bindparam("org_id", type_=Uuid())
+    types = func.unnest(bindparam("types", type_=ARRAY(Text()))).table_valued(column("type", Text()), name="types")
+    types = types.render_derived()
+    first = select(Event.occurred_at).where(Event.org_id == org_id, Event.type == types.c.type)
+    first = first.order_by(Event.occurred_at).limit(1)
+    stands = first.where(Event.superseded_at.is_(None)).lateral("stands")
+    stood = first.where(Event.superseded_at.is_not(None), bindparam("with_past", type_=Boolean())).lateral("stood")
+    both = types.outerjoin(stands, true()).outerjoin(stood, true())
+    return select(func.min(func.least(stands.c.occurred_at, stood.c.occurred_at))).select_from(both)
+
+
+_FIRST = Ready(_first())
 
 
 def _intervals(calendar: WorkCalendar, first: datetime | None, at: datetime) -> list[Instants]:

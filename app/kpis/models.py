@@ -9,6 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Identified, OrganizationId, Tenant, tenant_table
+from app.kpis.partials.models import Partial, PartialBuild, PartialGuard, PartialMeasure
+
+__all__ = ["KpiRow", "KpiVersionRow", "Partial", "PartialBuild", "PartialGuard", "PartialMeasure"]
 
 
 class KpiRow(Identified, Base):

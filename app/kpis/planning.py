@@ -5,42 +5,58 @@ cell what it reads, once for all subjects.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from app.calendars.periods import (
     CalendarSettings,
     DayRange,
-    Grain,
     Window,
     first_instant,
     local_day,
     parse_period,
     previous_period,
-    previous_window,
     same_period_last_year,
-    same_window_last_year,
     windows,
 )
 from app.calendars.working import WorkCalendar
 from app.core.db import OrganizationId
-from app.kpis import formulas, measures
+from app.kpis import measures
 from app.kpis.attribution import Attributor, Days, days_between
+from app.kpis.cells import (
+    CellPlan,
+    ComparedCells,
+    Operand,
+    Part,
+    Place,
+    Reading,
+    Shown,
+    added_up,
+    computed,
+    no_data,
+    refused,
+    row_value,
+)
 from app.kpis.definition import Definition, Measure, OpenMeasure, Over
-from app.kpis.formulas import Shift, Step
+from app.kpis.formulas import Compiled, Finish, Shift, StaffFunction, Use, compiled, finishing
 from app.kpis.history import KpiHistory, KpiVersionFacts, additive_kpis, is_additive, version_on
 from app.kpis.measures import CurrencyFactors, Grouping, Scope, WorkingClock
 from app.kpis.questions import Compare, Query, Status
 from app.teams.facts import Structure
 
 _DAY = timedelta(days=1)
+_REFUSALS: tuple[Status, ...] = ("not_recorded_yet", "not_retained", "mixed_versions")
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything but events that decides an answer, as known at one instant (S5)."""
+    """Everything but events that decides an answer, as known at one instant (S5).
+
+    `retained_from` is the first day whose events are still kept, at whatever instant they are asked about.
+    """
 
     org_id: OrganizationId
     at: datetime
@@ -53,39 +69,12 @@ class Context:
     calendar: WorkCalendar
     structure: Structure
     attributor: Attributor
+    retained_from: date | None = None
 
     @property
     def today(self) -> date:
         """T's local day."""
         return local_day(self.at, self.cut.zone)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Days of which a figure is asked, and the kind of window they are (what lies before depends on it, S21)."""
-
-    window: Window
-    grain: Grain
-
-    @property
-    def days(self) -> Days:
-        """The days alone."""
-        return Days(self.window.start, self.window.end)
-
-    def stepped(self, step: Step, cut: CalendarSettings) -> "Place | None":
-        """The window before, or the one a year before; None where that year has none."""
-        if step == "previous":
-            return Place(previous_window(self.window, self.grain, cut), self.grain)
-        found = same_window_last_year(self.window, self.grain, cut)
-        return None if found is None else Place(found, self.grain)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Days of a cell on which one version of the KPI is valid (S24)."""
-
-    version: KpiVersionFacts
-    place: Place
 
 
 @dataclass(frozen=True)
@@ -104,45 +93,6 @@ class Compared:
     total: Place | None
     windows: tuple[Place | None, ...]
     cuts: tuple[Cut | None, ...]
-
-
-Reads = frozenset[tuple[int, Days]]
-"""Measures, by number, each over a run of days."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The row of a statement that counts events: of a measure in a window, or of a union in the window's place."""
-
-    kind: str
-    number: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a part of a cell reads: where each value of its formula stands. None: there is no such window (S21)."""
-
-    part: Part
-    measures: Mapping[tuple[str, Shift], Counted | None]
-    kpis: Mapping[tuple[str, Shift], "Place | None"]
-    days: Mapping[Shift, Days | None]
-
-
-@dataclass(frozen=True, slots=True)
-class CellPlan:
-    """What a cell needs, whosever it is; `refused` where it has no figure whatever the events say.
-
-    `entering` count the events of the cell itself; `losing` those and the ones of windows that it looks back at.
-    """
-
-    refused: Status | None
-    readings: tuple[Reading, ...]
-    version: int | None
-    entering: tuple[Counted, ...]
-    losing: tuple[Counted, ...]
-    reads: Reads
-    all_reads: Reads
 
 
 class Plan:
@@ -170,6 +120,8 @@ class Plan:
         self.measures: dict[Measure, int] = {}
         self.windows: dict[Days, int] = {}
         self.unions: dict[measures.Union, int] = {}
+        self.rows: dict[tuple[str, int, int], int] = {}
+        """The rows of the statement that are read, by kind, number and window: each has a position."""
         self.targets: dict[str, set[Days]] = defaultdict(set)
         self.staff_days: set[Days] = set()
         self.factors: Sequence[CurrencyFactors] = ()
@@ -177,8 +129,10 @@ class Plan:
         self.grouping: Grouping | None = None
         self.additive = additive_kpis(histories)
         self._numbered: list[Measure] = []
-        self._parts: dict[tuple[str, Place], list[Part] | None] = {}
+        self._formulas: dict[tuple[str, int], Compiled] = {}
+        self._finishing: dict[tuple[str, int, str], tuple[int, Finish]] = {}
         self._cells: dict[tuple[str, Place], CellPlan] = {}
+        self._shown: dict[str, Shown] = {}
         self._shifted: dict[tuple[Place, Shift], Place | None] = {}
         self._sharing: dict[tuple[int, int], tuple[bool, bool]] = {}
 
@@ -197,6 +151,7 @@ class Plan:
             clock=self.clock,
             grouping=self.grouping,
             persons=self._persons(),
+            kept_from=context.retained_from,
         )
 
     def _persons(self) -> list[tuple[UUID, date, date, UUID]]:
@@ -259,85 +214,121 @@ class Plan:
 
     def add(self, history: KpiHistory) -> None:
         """Note what the figures of this KPI need."""
-        for place in self.places():
-            self.cell(history, place)
+        self.shown(history)
+
+    def shown(self, history: KpiHistory) -> Shown:
+        """The cells of the KPI at every place of which a figure is shown."""
+        if history.key not in self._shown:
+            self._shown[history.key] = Shown(
+                tiles=tuple(self.cell(history, place) for place in self.tiles),
+                total=self.cell(history, self.total),
+                compared={kind: self._compared_cells(history, what) for kind, what in self.compared.items()},
+            )
+        return self._shown[history.key]
+
+    def _compared_cells(self, history: KpiHistory, compared: Compared) -> ComparedCells:
+        return ComparedCells(
+            windows=tuple(self.cell(history, place) if place else None for place in compared.windows),
+            total=self.cell(history, compared.total) if compared.total else None,
+            cuts=tuple(
+                (cut.working_days, self.cell(history, cut.current), self.cell(history, cut.previous)) if cut else None
+                for cut in compared.cuts
+            ),
+        )
 
     def cell(self, history: KpiHistory, place: Place) -> CellPlan:
         """What the KPI's cell of a place needs."""
         key = (history.key, place)
-        if key not in self._cells:
-            self._cells[key] = self._planned(history, place)
-        return self._cells[key]
+        found = self._cells.get(key)
+        if found is None:
+            found = self._cells[key] = self._planned(history, place)
+        return found
 
     def _planned(self, history: KpiHistory, place: Place) -> CellPlan:
-        parts = self.parts(history, place)
-        if not parts:
-            return _refused("mixed_versions" if parts is None else "not_recorded_yet")
-        reads: set[tuple[int, Days]] = set()
-        all_reads: set[tuple[int, Days]] = set()
-        refused: set[Status | None] = set()
-        readings = []
-        for part in parts:
-            reading = self._reading(part, reads, all_reads)
-            readings.append(reading)
-            for (key, shift), there in reading.kpis.items():
-                if there is None:
-                    continue
-                referred = self.cell(self.histories[key], there)
-                refused.add(referred.refused)
-                reads |= set() if shift else referred.reads
-                all_reads |= referred.all_reads
+        parts = self._parts(history, place)
+        if parts is not None and not parts:
+            return refused("not_recorded_yet")
+        if self._is_gone(place.days):
+            return refused("not_retained")
+        if parts is None:
+            return refused("mixed_versions")
+        gathered = _Gathered()
+        readings = tuple(self._reading(history, part, gathered) for part in parts)
+        if any(self._is_gone(days) for _, days in gathered.all_reads):
+            return refused("not_recorded_yet" if "not_recorded_yet" in gathered.refused else "not_retained")
         numbers = {part.version.number for part in parts}
+        entering = self._counts(gathered.reads)
+        is_alike = gathered.reads == gathered.all_reads
         return CellPlan(
-            refused=next((status for status in ("not_recorded_yet", "mixed_versions") if status in refused), None),
-            readings=tuple(readings),
+            refused=next((each for each in _REFUSALS if each in gathered.refused), None),
+            value=added_up([computed(reading) for reading in readings]),
+            readings=readings,
             version=parts[0].version.number if len(numbers) == 1 else None,
-            entering=self._counts(reads),
-            losing=self._counts(all_reads),
-            reads=frozenset(reads),
-            all_reads=frozenset(all_reads),
+            entering=entering,
+            losing=entering if is_alike else self._counts(gathered.all_reads),
+            reads=frozenset(gathered.reads),
+            all_reads=frozenset(gathered.all_reads),
+            row=entering[0] if is_alike and len(entering) == 1 else None,
         )
 
-    def _reading(self, part: Part, reads: set[tuple[int, Days]], all_reads: set[tuple[int, Days]]) -> Reading:
-        """Where the values of a part's formula stand; the measures that it reads itself are added to the reads."""
-        measured: dict[tuple[str, Shift], Counted | None] = {}
-        kpis: dict[tuple[str, Shift], Place | None] = {}
-        days: dict[Shift, Days | None] = {}
-        for use in formulas.uses(part.version.definition.formula):
-            place = self.shifted(part.place, use.shift)
-            there = days[use.shift] = None if place is None else place.days
-            if use.kind == "kpi":
-                kpis[use.name, use.shift] = place
-            elif use.kind == "target" and there is not None:
-                self.targets[use.name].add(there)
-            elif use.kind == "staff" and there is not None:
-                self.staff_days.add(there)
-            elif use.kind == "measure":
-                measure = part.version.definition.measures[use.name]
-                found = measured[use.name, use.shift] = self._measured(measure, place)
-                if found is not None and place is not None:
-                    read = (found.number, self.days_read(measure, place))
-                    all_reads.add(read)
-                    reads |= set() if use.shift else {read}
-        return Reading(part, measured, kpis, days)
+    def _is_gone(self, days: Days) -> bool:
+        """Whether events of these days were archived or dropped."""
+        return self.context.retained_from is not None and days.start < self.context.retained_from
 
-    def _measured(self, measure: Measure, place: Place | None) -> Counted | None:
+    def _reading(self, history: KpiHistory, part: Part, gathered: "_Gathered") -> Reading:
+        """Where the values of a part's formula stand; what it reads is gathered."""
+        version = part.version
+        formula = self._formulas.get((history.key, version.number))
+        if formula is None:
+            formula = self._formulas[history.key, version.number] = compiled(version.definition.formula)
+        operands = tuple(self._operand(history, part, use, gathered) for use in formula.uses)
+        return Reading(part, formula, operands)
+
+    def _operand(self, history: KpiHistory, part: Part, use: Use, gathered: "_Gathered") -> Operand:
+        place = self.shifted(part.place, use.shift) if use.shift else part.place
         if place is None:
-            return None
-        number = self.measures.setdefault(measure, len(self.measures))
-        if number == len(self._numbered):
-            self._numbered.append(measure)
-        return Counted("measure", number, self._window(self.days_read(measure, place)))
+            return no_data
+        match use.kind:
+            case "measure":
+                return self._measured(history, part.version, use, place, gathered)
+            case "kpi":
+                cell = self.cell(self.histories[use.name], place)
+                gathered.refer_to(cell, is_shifted=bool(use.shift))
+                return lambda at: at.value(cell)
+        days = place.days
+        if use.kind == "target":
+            self.targets[use.name].add(days)
+            return lambda at: at.target(use.name, days)
+        self.staff_days.add(days)
+        function = cast("StaffFunction", use.name)
+        return lambda at: at.staff(function, days)
+
+    def _measured(
+        self, history: KpiHistory, version: KpiVersionFacts, use: Use, place: Place, gathered: "_Gathered"
+    ) -> Operand:
+        measure = version.definition.measures[use.name]
+        key = (history.key, version.number, use.name)
+        known = self._finishing.get(key)
+        if known is None:
+            number = self.measures.setdefault(measure, len(self.measures))
+            if number == len(self._numbered):
+                self._numbered.append(measure)
+            known = self._finishing[key] = (number, finishing(measure))
+        number, finish = known
+        days = self.days_read(measure, place)
+        gathered.read((number, days), is_shifted=bool(use.shift))
+        return row_value(self._position("measure", number, self._window(days)), finish)
 
     def _window(self, days: Days) -> int:
         return self.windows.setdefault(days, len(self.windows))
 
-    def parts(self, history: KpiHistory, place: Place) -> list[Part] | None:
+    def _position(self, kind: str, number: int, window: int) -> int:
+        """The position of a row among those that are read of a subject."""
+        return self.rows.setdefault((kind, number, window), len(self.rows))
+
+    def _parts(self, history: KpiHistory, place: Place) -> list[Part] | None:
         """The place by the versions that are valid in it; None where they do not add up (`mixed_versions`, S24)."""
-        key = (history.key, place)
-        if key not in self._parts:
-            self._parts[key] = self._by_version(history, place, self.query.versions.get(history.key))
-        return self._parts[key]
+        return self._by_version(history, place, self.query.versions.get(history.key))
 
     def _by_version(self, history: KpiHistory, place: Place, named: int | None) -> list[Part] | None:
         if not history.versions:
@@ -377,19 +368,21 @@ class Plan:
 
     # ----------------------------------------------------------------------------------------------------- counts
 
-    def _counts(self, reads: Iterable[tuple[int, Days]]) -> tuple[Counted, ...]:
+    def _counts(self, reads: Set[tuple[int, Days]]) -> tuple[int, ...]:
         """The rows that together count each event once (S25): of reads that may meet the same event, one."""
         found = []
         for union in self._apart(reads):
             if len(union) > 1:
-                found.append(Counted("union", 0, self.unions.setdefault(union, len(self.unions))))
+                found.append(self._position("union", 0, self.unions.setdefault(union, len(self.unions))))
             else:
                 [(number, days)] = union
-                found.append(Counted("measure", number, self._window(days)))
+                found.append(self._position("measure", number, self._window(days)))
         return tuple(found)
 
-    def _apart(self, reads: Iterable[tuple[int, Days]]) -> list[measures.Union]:
+    def _apart(self, reads: Set[tuple[int, Days]]) -> list[measures.Union]:
         """The reads in as many parts as have no event in common."""
+        if len(reads) < 2:
+            return [tuple(reads)] if reads else []
         parts: list[set[tuple[int, Days]]] = []
         for read in reads:
             met = [part for part in parts if any(self._may_meet(read, other) for other in part)]
@@ -406,8 +399,26 @@ class Plan:
         return shares_across_days or (shares and _overlap(one[1], other[1]))
 
 
-def _refused(status: Status) -> CellPlan:
-    return CellPlan(status, (), None, (), (), frozenset(), frozenset())
+class _Gathered:
+    """What a cell turns out to read, by the formulas of its versions."""
+
+    def __init__(self) -> None:
+        self.reads: set[tuple[int, Days]] = set()
+        self.all_reads: set[tuple[int, Days]] = set()
+        self.refused: set[Status | None] = set()
+
+    def read(self, read: tuple[int, Days], *, is_shifted: bool) -> None:
+        """A measure over some days: of the cell's own window, or of one that it looks back at."""
+        self.all_reads.add(read)
+        if not is_shifted:
+            self.reads.add(read)
+
+    def refer_to(self, cell: CellPlan, *, is_shifted: bool) -> None:
+        """All that another KPI reads; what refuses its figure refuses this one."""
+        self.refused.add(cell.refused)
+        self.all_reads |= cell.all_reads
+        if not is_shifted:
+            self.reads |= cell.reads
 
 
 def _days_over(over: Over, window: Days, context: Context) -> Days:

@@ -20,14 +20,16 @@ class Targets(Protocol):
         session: AsyncSession,
         org_id: OrganizationId,
         *,
-        kpi: str,
-        is_additive: bool,
+        kpis: Mapping[str, bool],
         subjects: Sequence[Subject],
         windows: Sequence[Days],
         known_at: datetime,
         currency: str | None = None,
-    ) -> Mapping[tuple[Subject, Days], Decimal]:
-        """The target of each subject for each window; without an entry there is none."""
+    ) -> Mapping[tuple[str, Subject, Days], Decimal]:
+        """The target of each KPI, subject and window; without an entry there is none.
+
+        One question for all of them. `kpis` says of each whether it adds up.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,12 @@ class TargetChanges(Protocol):
         session: AsyncSession,
         org_id: OrganizationId,
         *,
-        kpi: str,
+        kpis: Sequence[str],
         subjects: Sequence[Subject],
         during: Days,
         known_at: datetime,
-    ) -> Mapping[Subject, Sequence[TargetChange]]:
-        """The revisions on these days of the subjects' goals, in time order."""
+    ) -> Mapping[tuple[str, Subject], Sequence[TargetChange]]:
+        """The revisions on these days of the subjects' goals with each KPI, in time order; one question for all."""
 
 
 @dataclass(frozen=True)

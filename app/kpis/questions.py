@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from app.calendars.periods import Grain, Window
@@ -12,7 +12,7 @@ from app.kpis.attribution import Attribution, Subject
 from app.kpis.expressions.syntax import Name, Node
 from app.kpis.history import KpiHistory
 
-Status = Literal["not_recorded_yet", "mixed_versions", "no_data", "partial", "immature", "ok"]
+Status = Literal["not_recorded_yet", "not_retained", "mixed_versions", "no_data", "partial", "immature", "ok"]
 Compare = Literal["previous_period", "same_period_last_year"]
 Attribute = Literal["revenue_role", "country", "manager", "team"]
 GroupValue = str | Decimal | bool | None
@@ -71,8 +71,7 @@ class Query:
     definitions: Mapping[str, KpiHistory] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One figure. `value` is exact to 34 digits; the counts are of distinct events (S25).
 
     `young` are those that are in it and whose judgement may still change (S17).
@@ -122,7 +121,7 @@ class Series:
 
 @dataclass(frozen=True)
 class KpiFace:
-    """How front ends show a KPI."""
+    """How front ends show a KPI; `looks_back` where events before a window decide its figure, however old they are."""
 
     key: str
     name: str
@@ -131,6 +130,7 @@ class KpiFace:
     display: Mapping[str, object]
     thresholds: Mapping[str, object]
     is_additive: bool
+    looks_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Answer:
     as_of: datetime
     known_at: datetime
     earliest_as_of: datetime
+    retained_from: date | None
     time_zone: str
     currency: str
     rate_set: str | None

@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts import service as accounts
 from app.accounts.access import Principal
 from app.core import audit, clock, etags
+from app.core.configuration import kept
 from app.core.db import OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, ErrorItem, NotFound, Problem, ValidationFailed, constraint_problem
 from app.core.schemas import zone
 from app.events.queries import type_names
+from app.events.waking import wake
 from app.kpis import queries, schemas
 from app.kpis.definition import Definition, Measure, looks
 from app.kpis.expressions.checker import nearest
@@ -98,6 +100,7 @@ async def define_kpi(session: AsyncSession, who: Principal, new: schemas.KpiCrea
     first = _version(row, wire, number=1, valid_from=None, at=at)
     session.add(first)
     audit.record(session, who.org_id, who.label, "create", "kpi", row.id, new.model_dump(mode="json", by_alias=True))
+    await wake(session, who.org_id)
     return await _kpi(session, row, first)
 
 
@@ -120,6 +123,7 @@ async def update_kpi(
     session: AsyncSession, who: Principal, key: str, change: schemas.KpiUpdate, if_match: str | None
 ) -> schemas.Kpi:
     """Change what a KPI is called and how it is shown; what it computes stays."""
+    await clock.configure(session, who.org_id)
     row, latest = await _locked(session, who.org_id, key)
     etags.check(if_match, row.version)
     wanted = change.model_dump(exclude_unset=True, exclude={"display", "thresholds", "scoring"})
@@ -135,17 +139,20 @@ async def update_kpi(
     row.version += 1
     changes = change.model_dump(mode="json", exclude_unset=True)
     audit.record(session, who.org_id, who.label, "update", "kpi", row.id, changes)
+    await wake(session, who.org_id)
     return await _kpi(session, row, latest)
 
 
 async def archive_kpi(session: AsyncSession, who: Principal, key: str, if_match: str | None) -> None:
     """Take a KPI out of use; its versions, and what was computed from it, stay."""
+    await clock.configure(session, who.org_id)
     row, _ = await _locked(session, who.org_id, key)
     etags.check(if_match, row.version)
     if row.state != "archived":
         row.state = "archived"
         row.version += 1
         audit.record(session, who.org_id, who.label, "archive", "kpi", row.id)
+        await wake(session, who.org_id)
 
 
 async def list_versions(
@@ -182,6 +189,7 @@ async def add_version(
     audit.record(
         session, who.org_id, who.label, "add-version", "kpi", row.id, {"number": row.latest, "definition": wire}
     )
+    await wake(session, who.org_id)
     return _version_out(version, await _additive(session, who.org_id, [version]))
 
 
@@ -240,6 +248,18 @@ async def load_kpis(
     One that had not been recorded by then has no versions (`not_recorded_yet`, S5). Raises `UnknownKpi`.
     """
     wanted = list(dict.fromkeys(keys))
+    place = await kept(session, org_id, known_at)
+    found: dict[str, KpiHistory] = {key: place["kpi", key] for key in wanted if ("kpi", key) in place}
+    if missing := [key for key in wanted if key not in found]:
+        loaded = await _load_kpis(session, org_id, missing, known_at)
+        for key, history in loaded.items():
+            place["kpi", key] = found[key] = history
+    return {key: found[key] for key in wanted}
+
+
+async def _load_kpis(
+    session: AsyncSession, org_id: OrganizationId, wanted: Sequence[str], known_at: datetime
+) -> dict[str, KpiHistory]:
     rows: dict[str, KpiRow] = {}
     versions: dict[str, list[KpiVersionFacts]] = {}
     for row, version in (await session.execute(queries.with_versions(org_id, wanted, known_at))).all():

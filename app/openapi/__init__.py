@@ -42,7 +42,7 @@ def operation_id(route: APIRoute) -> str:
 
 METADATA: dict[str, Any] = {  # Any: keyword arguments of FastAPI
     "title": "Paceline",
-    "version": "1.1.0",
+    "version": "1.2.0",
     "summary": "Sales performance: CRM activity in; exact KPIs, goals and review evidence out.",
     "generate_unique_id_function": operation_id,
 }

@@ -1,6 +1,7 @@
 """Use cases of sets of exchange rates, and what those who compute figures ask of them."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
 from app.core import audit, clock, etags
+from app.core.configuration import remembered
 from app.core.db import OrganizationId
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, NotFound, ValidationFailed, constraint_problem
@@ -41,6 +43,13 @@ async def load_rates(
 
     A set that was made later has no rates yet. Raises `ValidationFailed` at `/rate_set` for a key that no set ever had.
     """
+    load = partial(_load_rates, session, org_id, set_key, known_at)
+    return await remembered(session, org_id, known_at, ("rates", set_key), load)
+
+
+async def _load_rates(
+    session: AsyncSession, org_id: OrganizationId, set_key: str | None, known_at: datetime
+) -> RateBook:
     found = await _set_as_known(session, org_id, set_key, known_at)
     if found is None:
         return EMPTY
@@ -50,6 +59,13 @@ async def load_rates(
 
 async def has_rates(session: AsyncSession, org_id: OrganizationId, set_key: str | None, known_at: datetime) -> bool:
     """Whether `load_rates` would find any rate. Raises as it does."""
+    load = partial(_look_for_rates, session, org_id, set_key, known_at)
+    return await remembered(session, org_id, known_at, ("has rates", set_key), load)
+
+
+async def _look_for_rates(
+    session: AsyncSession, org_id: OrganizationId, set_key: str | None, known_at: datetime
+) -> bool:
     found = await _set_as_known(session, org_id, set_key, known_at)
     if found is None:
         return False

@@ -1,12 +1,12 @@
 """Wire shapes that all analyses share."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import Field
 
 from app.core.schemas import Output
-from app.results.schemas import Subject
+from app.results.schemas import RETAINED_FROM, Subject
 
 DIRECTION = "Where the KPI should go: increase, decrease or maintain."
 
@@ -16,6 +16,7 @@ class Stated(Output):
 
     as_of: datetime = Field(description="The instant of the answer, T (S5).", examples=["2026-07-13T10:00:00Z"])
     known_at: datetime = Field(description="What had been recorded by then was used (S5).")
+    retained_from: date | None = Field(description=RETAINED_FROM)
     time_zone: str = Field(description="Zone of the local days.", examples=["Europe/Warsaw"])
     currency: str = Field(description="Currency of money.", examples=["EUR"])
 

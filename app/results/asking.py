@@ -136,6 +136,7 @@ def heading(answer: Answer) -> dict[str, Any]:
     return {
         "as_of": answer.as_of,
         "known_at": answer.known_at,
+        "retained_from": answer.retained_from,
         "time_zone": answer.time_zone,
         "currency": answer.currency,
     }

@@ -37,8 +37,8 @@ class Peer(Output):
     member: Subject = Field(description="Who.")
     figure: Figures = Field(description="All that they did in the period, with its sample.")
     rank: int | None = Field(description="Place, 1 the best; ties share the better place (S29). Null: unranked.")
-    unranked: Literal["no_data", "not_recorded_yet", "mixed_versions", "sample_too_small"] | None = Field(
-        description="Why the value is not compared; null where it is."
+    unranked: Literal["no_data", "not_recorded_yet", "not_retained", "mixed_versions", "sample_too_small"] | None = (
+        Field(description="Why the value is not compared; null where it is.")
     )
 
 

@@ -18,7 +18,7 @@ from app.results.schemas import Subject as SubjectOut
 from app.results.service import figures_out, subject_out
 
 LEAST_SAMPLE = 5
-_Unranked = Literal["no_data", "not_recorded_yet", "mixed_versions", "sample_too_small"]
+_Unranked = Literal["no_data", "not_recorded_yet", "not_retained", "mixed_versions", "sample_too_small"]
 
 
 async def benchmark_member(asking: Asking, query: schemas.BenchmarkQuery) -> schemas.Benchmark:
@@ -115,7 +115,7 @@ def _in_group(group: Group, member: UUID, kpi: str, cells: Cells, answer: Answer
 def unranked(cell: Cell, least: int) -> _Unranked | None:
     """Why a value cannot be compared; None where it can (S29)."""
     if cell.value is None:
-        return cell.status if cell.status in {"not_recorded_yet", "mixed_versions"} else "no_data"
+        return cell.status if cell.status in {"not_recorded_yet", "not_retained", "mixed_versions"} else "no_data"
     return "sample_too_small" if cell.sample < least else None
 
 

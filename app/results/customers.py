@@ -74,7 +74,7 @@ def _days(
     ledger: Ledger, types: Collection[str], identities: Collection[UUID] | None, org_id: OrganizationId
 ) -> Select[*tuple[Any, ...]]:
     """Each customer's different days, in order."""
-    view, _ = ledger.view(sorted(types))
+    view, _ = ledger.view(sorted(types), in_days=True)
     customer = _thing(view, "customer")
     days = func.array_agg(aggregate_order_by(view.c.day.distinct(), view.c.day))
     return (
@@ -87,7 +87,7 @@ def _days(
 def _last(
     ledger: Ledger, types: Collection[str], identities: Collection[UUID] | None, org_id: OrganizationId
 ) -> Select[*tuple[Any, ...]]:
-    view, _ = ledger.view(sorted(types))
+    view, _ = ledger.view(sorted(types), in_days=True)
     customer = _thing(view, "customer")
     told = select(customer, func.max(view.c.day), func.count())
     return _theirs(told, view, ledger, identities, org_id).where(customer.is_not(None)).group_by(customer)
@@ -95,7 +95,7 @@ def _last(
 
 def _deals(ledger: Ledger, identities: Collection[UUID] | None, org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
     """Each deal (a win that names none is one) with its customer: is it open, is it won?"""
-    view, _ = ledger.view(["deal.created", "deal.lost", "deal.won"])
+    view, _ = ledger.view(["deal.created", "deal.lost", "deal.won"], in_days=True)
     deal = _thing(view, "deal")
     customer = func.max(_thing(view, "customer"))
     is_open = func.bool_and(and_(view.c.type == "deal.created", deal.is_not(None)))
@@ -108,7 +108,7 @@ def _deals(ledger: Ledger, identities: Collection[UUID] | None, org_id: Organiza
 
 
 def _left(ledger: Ledger, org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
-    view, _ = ledger.view(["customer.churned"])
+    view, _ = ledger.view(["customer.churned"], in_days=True)
     customer = _thing(view, "customer")
     return _theirs(select(customer).distinct(), view, ledger, None, org_id).where(customer.is_not(None))
 

@@ -20,9 +20,8 @@ from app.core.schemas import zone
 from app.goals.frozen import jsonable
 from app.kpis.attribution import Subject
 from app.kpis.definition import Aggregate, EventMeasure, Measure, looks
-from app.kpis.expressions.syntax import Call, Node, walk
 from app.kpis.formulas import FORMULA
-from app.kpis.history import KpiHistory
+from app.kpis.history import KpiHistory, counts_places
 from app.kpis.questions import Answer, Cell
 from app.kpis.service import load_kpis_with_references
 from app.results import diff_schemas as schemas
@@ -212,11 +211,7 @@ def _looks_only_there(measure: Measure) -> bool:
     """Whether events of other days than the window's cannot matter."""
     if not isinstance(measure, EventMeasure) or measure.over is not None or measure.aggregate is Aggregate.COVERED:
         return False
-    return measure.where is None or not any(_counts_places(node) for node in walk(measure.where))
-
-
-def _counts_places(node: Node) -> bool:
-    return isinstance(node, Call) and node.function == "nth"
+    return not counts_places(measure.where)
 
 
 def _around(answer: Answer) -> tuple[datetime, datetime]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,12 +19,13 @@ from app.events.queries import visible_to
 from app.goals.targets import target_values
 from app.kpis import evidence, formulas
 from app.kpis.attribution import Subject
+from app.kpis.cells import Part, Reading
 from app.kpis.engine import Prepared, audience_of, name_of, prepare
 from app.kpis.evidence import Opened, Reach
 from app.kpis.expressions import syntax
 from app.kpis.expressions.syntax import Call, Name, Node, Number, Unary
-from app.kpis.formulas import Reader, Shift, StaffFunction, Use
-from app.kpis.planning import Context, Part, Reading
+from app.kpis.formulas import Shift, Use
+from app.kpis.planning import Context
 from app.kpis.questions import MembersOf, Query
 from app.rates.conversion import RateBook
 from app.rates.service import load_rates
@@ -78,14 +79,16 @@ async def _explained(
     session: AsyncSession, prepared: Prepared, who: Principal, query: schemas.ExplainQuery, subject: Subject
 ) -> schemas.Explanation:
     history, context, total = prepared.histories[0], prepared.context, prepared.plan.total
-    readings = prepared.plan.cell(history, total).readings
+    cell = prepared.plan.cell(history, total)
+    readings = cell.readings
     parts = [reading.part for reading in readings]
-    measure = _measure(query, parts)
+    measure = None if cell.refused == "not_retained" else _measure(query, parts)
     rows, following = await _events(session, prepared, who, query, subject, parts, measure)
     zone, window = context.cut.zone, total.window
     return schemas.Explanation(
         as_of=context.at,
         known_at=context.known_at,
+        retained_from=context.retained_from,
         kpi=history.key,
         subject=subject_out(subject, name_of(subject, context.structure)),
         window=Window(
@@ -100,7 +103,7 @@ async def _explained(
         result=figures_out(prepared.figures.cell(history, subject, total)),
         formula=[syntax.to_text(part.version.definition.formula) for part in parts],
         with_numbers=[_with_numbers(prepared, reading, subject) for reading in readings],
-        measures=[each for part in parts for each in _measures(prepared, part, subject)],
+        measures=[each for reading in readings for each in _measures(prepared, reading, subject)],
         operands=[each for reading in readings for each in _operands(prepared, reading, subject)],
         measure=measure or "",
         events=await _shown(session, prepared, who, rows),
@@ -149,49 +152,37 @@ async def _events(
     return await paginate(session, statement.where(*visible_to(who)), [Key(Event.occurred_at), Key(Event.row_id)], page)
 
 
-def _measures(prepared: Prepared, part: Part, subject: Subject) -> list[schemas.ExplainedMeasure]:
-    definition = part.version.definition
-    names = dict.fromkeys(
-        use.name for use in formulas.uses(definition.formula) if use.kind == "measure" and not use.shift
-    )
-    return [
-        schemas.ExplainedMeasure(
-            name=name,
-            aggregate=definition.measures[name].aggregate,
-            value=prepared.figures.measured(part, subject, name) if prepared.context.is_recorded else None,
-            kpi_version=part.version.number,
-            start=days.start,
-            end=days.end,
-        )
-        for name in names
-        for days in [prepared.plan.days_read(definition.measures[name], part.place)]
-    ]
+def _measures(prepared: Prepared, reading: Reading, subject: Subject) -> list[schemas.ExplainedMeasure]:
+    part = reading.part
+    operands = prepared.figures.view(subject).operands(reading) if prepared.context.is_recorded else {}
+    found = []
+    for use in reading.formula.uses:
+        if use.kind == "measure" and not use.shift:
+            measure = part.version.definition.measures[use.name]
+            days = prepared.plan.days_read(measure, part.place)
+            found.append(
+                schemas.ExplainedMeasure(
+                    name=use.name,
+                    aggregate=measure.aggregate,
+                    value=operands.get(use),
+                    kpi_version=part.version.number,
+                    start=days.start,
+                    end=days.end,
+                )
+            )
+    return found
 
 
 def _operands(prepared: Prepared, reading: Reading, subject: Subject) -> list[schemas.ExplainedOperand]:
     """What the formula reads besides measures of the window itself: other KPIs, targets, staff, other windows."""
     if not prepared.context.is_recorded:
         return []
-    reader = prepared.figures.reader(reading, subject)
-    formula = reading.part.version.definition.formula
-    uses = dict.fromkeys(use for use in formulas.uses(formula) if use.kind != "measure" or use.shift)
+    operands = prepared.figures.view(subject).operands(reading)
     return [
-        schemas.ExplainedOperand(
-            text=_text_of(use), kind=use.kind, name=use.name, shift=list(use.shift), value=_value_of(use, reader)
-        )
-        for use in uses
+        schemas.ExplainedOperand(text=_text_of(use), kind=use.kind, name=use.name, shift=list(use.shift), value=value)
+        for use, value in operands.items()
+        if use.kind != "measure" or use.shift
     ]
-
-
-def _value_of(use: Use, reader: Reader) -> Decimal | None:
-    match use.kind:
-        case "measure":
-            return reader.measure(use.name, use.shift)
-        case "kpi":
-            return reader.kpi(use.name, use.shift)
-        case "target":
-            return reader.target(use.name, use.shift)
-    return reader.staff(cast("StaffFunction", use.name), use.shift)
 
 
 def _text_of(use: Use) -> str:
@@ -208,13 +199,13 @@ def _text_of(use: Use) -> str:
 
 def _with_numbers(prepared: Prepared, reading: Reading, subject: Subject) -> str:
     """The formula as text, each name replaced by its value there."""
-    reader = prepared.figures.reader(reading, subject)
+    operands = prepared.figures.view(subject).operands(reading) if prepared.context.is_recorded else {}
 
     def put_in(node: Node, shift: Shift = ()) -> Node:
         match node:
             case Name() | Call(function="target" | "working_hours" | "headcount" | "fte"):
                 (use,) = formulas.uses(node, shift)
-                return _as_node(_value_of(use, reader) if prepared.context.is_recorded else None)
+                return _as_node(operands.get(use))
             case Call(function=("previous" | "same_period_last_year") as step, arguments=(argument,)):
                 return Call(step, (put_in(argument, (*shift, step)),))
             case Call(function=function, arguments=arguments):

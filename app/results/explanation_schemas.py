@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.core.schemas import ExactDecimal, Figure, Output
 from app.kpis.schemas import KpiKey
-from app.results.schemas import Figures, PeriodText, Point, Subject, SubjectInput, Window
+from app.results.schemas import RETAINED_FROM, Figures, PeriodText, Point, Subject, SubjectInput, Window
 
 
 class ExplainQuery(Point):
@@ -119,6 +119,7 @@ class Explanation(Output):
 
     as_of: datetime = Field(description="The instant of the answer, T (S5).")
     known_at: datetime = Field(description="What had been recorded by then was used (S5).")
+    retained_from: date | None = Field(description=RETAINED_FROM)
     kpi: str = Field(description="Key of the KPI.")
     subject: Subject = Field(description="Whose figure.")
     window: Window = Field(description="The days.")

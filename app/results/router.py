@@ -59,7 +59,7 @@ async def query_kpi_results(
     query: schemas.ResultQuery,
     request: Request,
     response: Response,
-) -> schemas.ResultAnswer | Response:
+) -> Response:
     """Compute KPI results.
 
     One list of windows, one series for each KPI, subject and group; every value with its status. Computed from the
@@ -74,7 +74,6 @@ async def query_kpi_results(
         question = service.question_of(query)
         return await stream_results(snapshots, question, media_type=media_type, max_cells=limit, targets=AIMS.targets)
     answer = await service.query_results(snapshots, query, max_cells=settings.max_result_cells, aims=AIMS)
-    content = answer.model_dump_json(exclude={"as_of", "known_at"})
-    response.headers["ETag"] = etags.weak(content.encode())
+    response.headers["ETag"] = etags.weak(answer.lasting)
     response.headers["Vary"] = "Accept"
-    return answer
+    return Response(answer.text, headers=dict(response.headers), media_type=media_type)

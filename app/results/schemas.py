@@ -29,7 +29,11 @@ PeriodText = Annotated[
     ),
 ]
 Grain = Literal["day", "week", "month", "quarter", "year", "total"]
-Status = Literal["not_recorded_yet", "mixed_versions", "no_data", "partial", "immature", "ok"]
+Status = Literal["not_recorded_yet", "not_retained", "mixed_versions", "no_data", "partial", "immature", "ok"]
+RETAINED_FROM = (
+    "The first local day whose events are still kept; figures that look at earlier days have no value "
+    "(`not_retained`). Null: all are kept."
+)
 STATUS = "Why the value is what it is (S12): the first of the list that applies."
 
 
@@ -264,6 +268,7 @@ class ResultAnswer(Output):
     as_of: datetime = Field(description="The instant of the answer, T (S5).")
     known_at: datetime = Field(description="What had been recorded by then was used (S5).")
     earliest_as_of: datetime = Field(description="Before it nothing was recorded.")
+    retained_from: date | None = Field(description=RETAINED_FROM)
     time_zone: str = Field(description="Zone of the local days.", examples=["Europe/Warsaw"])
     currency: str = Field(description="Currency of money.", examples=["EUR"])
     rate_set: str | None = Field(description="The set of exchange rates that was used; null: none.")

@@ -1,9 +1,5 @@
 """Asks the engine, and puts what it answers beside targets and notes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import OrganizationId
@@ -14,18 +10,16 @@ from app.kpis.engine import QueryTooLarge, compute
 from app.kpis.expressions.checker import filter_name, parse_filter
 from app.kpis.expressions.parser import parse
 from app.kpis.expressions.syntax import ExpressionError, Name, Node
-from app.kpis.ports import Aims, TargetChange
-from app.kpis.questions import Answer, Cell, Comparison, Group, GroupBy, MembersOf, Query, Series, ToDate
+from app.kpis.ports import Aims
+from app.kpis.questions import Answer, Cell, Group, GroupBy, MembersOf, Query
 from app.results import schemas
-from app.results.notes import notes_of
+from app.results.writing import Document, Lines, document
 
 _STREAM = "Or have it streamed: `Accept: application/x-ndjson` or `text/csv`."
 _GROUPABLE = frozenset({"about", "currency", "properties", "source", "type"})
 
 
-async def query_results(
-    snapshots: Snapshots, query: schemas.ResultQuery, *, max_cells: int, aims: Aims
-) -> schemas.ResultAnswer:
+async def query_results(snapshots: Snapshots, query: schemas.ResultQuery, *, max_cells: int, aims: Aims) -> Document:
     """The answer to a query, from one snapshot."""
     question = question_of(query)
     async with snapshots.at(query.as_of, query.known_at) as session:
@@ -34,17 +28,7 @@ async def query_results(
         except QueryTooLarge as error:
             raise QueryTooLarge(f"{error.detail} {_STREAM}") from None
         lines = await _target_lines(session, snapshots.org_id, answer, aims)
-    return schemas.ResultAnswer(
-        as_of=answer.as_of,
-        known_at=answer.known_at,
-        earliest_as_of=answer.earliest_as_of,
-        time_zone=answer.time_zone,
-        currency=answer.currency,
-        rate_set=answer.rate_set,
-        calendar=answer.calendar,
-        windows=windows_out(answer),
-        series=[_series_out(series, answer, lines) for series in answer.series],
-    )
+    return document(answer, lines)
 
 
 def question_of(query: schemas.ResultQuery) -> Query:
@@ -125,48 +109,25 @@ def _invalid(pointer: str, error: ExpressionError) -> ValidationFailed:
     return ValidationFailed(message, [item])
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """What was aimed at beside each series, and when that was changed."""
-
-    values: Mapping[tuple[str, Subject, Days], Decimal]
-    changes: Mapping[tuple[str, Subject], Sequence[TargetChange]]
-
-
-async def _target_lines(session: AsyncSession, org_id: OrganizationId, answer: Answer, aims: Aims) -> _Lines:
-    """Two questions for each KPI; goals are for all that somebody does, not for groups or parts of a team."""
-    values: dict[tuple[str, Subject, Days], Decimal] = {}
-    changes: dict[tuple[str, Subject], Sequence[TargetChange]] = {}
+async def _target_lines(session: AsyncSession, org_id: OrganizationId, answer: Answer, aims: Aims) -> Lines:
+    """Goals are for all that somebody does, not for groups or parts of a team."""
     whole = [subject for subject in answer.names if subject.within is None and subject.kind != "unassigned"]
     if not whole or any(series.group for series in answer.series):
-        return _Lines(values, changes)
+        return Lines({}, {})
     windows = [Days(window.start, window.end) for window in (*answer.windows, answer.period)]
-    for key, face in answer.kpis.items():
-        found = await aims.targets(
-            session,
-            org_id,
-            kpi=key,
-            is_additive=face.is_additive,
-            subjects=whole,
-            windows=list(dict.fromkeys(windows)),
-            known_at=answer.known_at,
-            currency=answer.currency,
-        )
-        values |= {(key, subject, days): value for (subject, days), value in found.items()}
-        revised = await aims.changes(
-            session, org_id, kpi=key, subjects=whole, during=windows[-1], known_at=answer.known_at
-        )
-        changes |= {(key, subject): each for subject, each in revised.items()}
-    return _Lines(values, changes)
-
-
-def _target_line(series: Series, answer: Answer, lines: _Lines) -> schemas.TargetLine | None:
-    """A target for each window; none altogether where nothing is aimed at."""
-    windows = (*answer.windows, answer.period)
-    found = [lines.values.get((series.kpi, series.subject, Days(each.start, each.end))) for each in windows]
-    if series.group is not None or all(value is None for value in found):
-        return None
-    return schemas.TargetLine(values=found[:-1], total=found[-1])
+    values = await aims.targets(
+        session,
+        org_id,
+        kpis={key: face.is_additive for key, face in answer.kpis.items()},
+        subjects=whole,
+        windows=list(dict.fromkeys(windows)),
+        known_at=answer.known_at,
+        currency=answer.currency,
+    )
+    changes = await aims.changes(
+        session, org_id, kpis=list(answer.kpis), subjects=whole, during=windows[-1], known_at=answer.known_at
+    )
+    return Lines(values, changes)
 
 
 def windows_out(answer: Answer) -> list[schemas.Window]:
@@ -212,45 +173,3 @@ def detail_out(cell: Cell) -> schemas.Detail | None:
 def group_out(group: Group | None) -> schemas.Group | None:
     """The group as the wire names it."""
     return None if group is None else schemas.Group(kind=group.kind, value=group.value, label=group.label)
-
-
-def _series_out(series: Series, answer: Answer, lines: _Lines) -> schemas.Series:
-    face = answer.kpis[series.kpi]
-    cells = series.cells
-    return schemas.Series(
-        kpi=series.kpi,
-        name=face.name,
-        unit=dict(face.unit),
-        direction=face.direction,
-        display=dict(face.display),
-        thresholds=dict(face.thresholds),
-        is_additive=face.is_additive,
-        subject=subject_out(series.subject, answer.names[series.subject]),
-        group=group_out(series.group),
-        values=[cell.value for cell in cells],
-        statuses=[cell.status for cell in cells],
-        samples=[cell.sample for cell in cells],
-        kpi_versions=[cell.kpi_version for cell in cells],
-        details=[detail_out(cell) for cell in cells],
-        total=figures_out(series.total),
-        comparisons={kind: _comparison(compared) for kind, compared in series.comparisons.items()},
-        targets=_target_line(series, answer, lines),
-        notes=notes_of(series, answer, lines.changes.get((series.kpi, series.subject), ())),
-    )
-
-
-def _comparison(compared: Comparison) -> schemas.Comparison:
-    return schemas.Comparison(
-        windows=[window.label or None if window else None for window in compared.windows],
-        values=[cell.value for cell in compared.cells],
-        statuses=[cell.status for cell in compared.cells],
-        total=figures_out(compared.total),
-        to_date=_to_date(compared.to_date),
-        to_dates=[_to_date(each) for each in compared.to_date_by_window],
-    )
-
-
-def _to_date(both: ToDate | None) -> schemas.ToDate | None:
-    if both is None:
-        return None
-    return schemas.ToDate(working_days=both.working_days, current=both.current.value, previous=both.previous.value)

@@ -12,28 +12,25 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.core.problems import Problem, from_database
-from app.core.schemas import Figure
 from app.core.snapshots import Snapshots
-from app.kpis.attribution import Subject
+from app.kpis.cells import Place
 from app.kpis.engine import Prepared, stream
-from app.kpis.figures import Grouped
+from app.kpis.figures import View
 from app.kpis.history import KpiHistory
-from app.kpis.planning import Place
 from app.kpis.ports import Targets
 from app.kpis.questions import Cell, Query
 from app.results.service import group_out, subject_out, windows_out
+from app.results.writing import number
 
 Format = Literal["application/x-ndjson", "text/csv"]
 Row = dict[str, Any]
 
 _BLOCK = 65_536
-_FIGURE = TypeAdapter(Figure)
 _WHOLE_BELOW = 10**15
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
@@ -125,21 +122,21 @@ async def _written(
 
 def _rows_of(part: Prepared) -> Iterator[Iterator[Row]]:
     """The rows of each series: one for each window and one for the total."""
-    for history, subject, grouped in part.each():
-        yield _series(part, history, subject, grouped)
+    for history, view in part.each():
+        yield _series(part, history, view)
 
 
-def _series(part: Prepared, history: KpiHistory, subject: Subject, grouped: Grouped | None) -> Iterator[Row]:
-    plan, view = part.plan, part.figures.view(subject, grouped)
+def _series(part: Prepared, history: KpiHistory, view: View) -> Iterator[Row]:
+    plan, subject, grouped = part.plan, view.subject, view.grouped
+    cells = view.shown(history)
     shown = subject_out(subject, part.name_of(subject)).model_dump(mode="json")
     group = group_out(grouped.group if grouped else None)
     common = {"kpi": history.key, "subject": shown, "group": group.model_dump(mode="json") if group else None}
-    for number, place in enumerate([*plan.tiles, plan.total]):
-        is_total = number == len(plan.tiles)
-        row = common | _window(place, is_total=is_total) | _figures(view.cell(history, place))
-        for kind, compared in plan.compared.items():
-            then = compared.total if is_total else compared.windows[number]
-            cell = view.cell(history, then) if then else Cell(None, "no_data")
+    for n, (place, own) in enumerate(zip([*plan.tiles, plan.total], [*cells.tiles, cells.total], strict=True)):
+        is_total = n == len(plan.tiles)
+        row = common | _window(place, is_total=is_total) | _figures(view.cell(own))
+        for kind, compared in cells.compared.items():
+            cell = view.compared(compared.total if is_total else compared.windows[n])
             row[kind] = {"value": _number(cell.value), "status": cell.status}
         yield row
 
@@ -169,10 +166,8 @@ def _figures(cell: Cell) -> Row:
 
 def _number(value: Decimal | None) -> int | float | None:
     """A figure as documents show it, a whole one without decimals."""
-    if value is None:
-        return None
-    shown: float = _FIGURE.dump_python(value, mode="json")
-    return int(shown) if abs(shown) < _WHOLE_BELOW and shown == int(shown) else shown
+    shown = number(value)
+    return int(shown) if shown is not None and abs(shown) < _WHOLE_BELOW and shown.is_integer() else shown
 
 
 # -------------------------------------------------------------------------------------------------------- writing
@@ -204,6 +199,7 @@ class _Lines:
             "as_of": answer.as_of.isoformat().replace("+00:00", "Z"),
             "known_at": answer.known_at.isoformat().replace("+00:00", "Z"),
             "earliest_as_of": answer.earliest_as_of.isoformat().replace("+00:00", "Z"),
+            "retained_from": answer.retained_from.isoformat() if answer.retained_from else None,
             "time_zone": answer.time_zone,
             "currency": answer.currency,
             "rate_set": answer.rate_set,

@@ -12,6 +12,7 @@ from app.calendars.periods import Grain
 from app.core import clock
 from app.core.db import OrganizationId
 from app.core.snapshots import Snapshots
+from app.events.retention import was_archived_since
 from app.goals.frozen import Content, digest_of, exact, jsonable, present
 from app.goals.targets import target_values
 from app.kpis.attribution import Subject
@@ -58,13 +59,24 @@ async def get_evidence(session: AsyncSession, who: Principal, review: Review) ->
 async def _restated(
     session: AsyncSession, org_id: OrganizationId, review: Review, found: ReviewEvidence
 ) -> schemas.Restated:
-    """The same question for the frozen T, by present knowledge (S6)."""
+    """The same question for the frozen T, by present knowledge (S6).
+
+    Figures that differ because events were archived or dropped meanwhile are no restatement: they cannot be compared.
+    """
     known_at = await clock.last_recorded(session, org_id)
     answer = await compute(
         session, org_id, _question(review, as_of=found.frozen_at, known_at=known_at), targets=target_values
     )
-    differences = list(_differences(found.content, _content(review, answer)))
-    return schemas.Restated(is_restated=bool(differences), known_at=known_at, differences=differences)
+    has_lost = await was_archived_since(session, org_id, found.frozen_at)
+    beyond = {key for key, face in answer.kpis.items() if has_lost and face.looks_back}
+    found_other = list(_differences(found.content, _content(review, answer)))
+    differences = [each for each in found_other if each.kpi not in beyond and each.status_now != "not_retained"]
+    return schemas.Restated(
+        is_restated=bool(differences),
+        not_retained=len(differences) < len(found_other),
+        known_at=known_at,
+        differences=differences,
+    )
 
 
 def _question(review: Review, *, as_of: datetime, known_at: datetime | None = None) -> Query:

@@ -153,6 +153,9 @@ class Restated(Output):
     """Whether what is known now gives other figures for the frozen instant (S6)."""
 
     is_restated: bool = Field(description="Whether any figure differs.")
+    not_retained: bool = Field(
+        description="Whether some cannot be compared, since events that they came from were archived or dropped since."
+    )
     known_at: datetime = Field(description="What had been recorded by this instant was compared.")
     differences: list[Difference] = Field(description="The figures that differ.")
 

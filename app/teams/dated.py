@@ -19,7 +19,7 @@ _OWN = {"row_id", "recorded_at", "superseded_at"}
 _PAST = {"create": "created", "update": "updated", "delete": "deleted", "archive": "archived", "move": "moved"}
 
 
-def holds_on(table: type[Dated], day: date) -> ColumnElement[bool]:
+def holds_on(table: type[Dated], day: date | ColumnElement[date]) -> ColumnElement[bool]:
     """The current rows that hold on a day."""
     return and_(
         table.superseded_at.is_(None),

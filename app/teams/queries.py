@@ -1,13 +1,13 @@
 """Reading of members, teams and what is dated about them."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, collate, func, select
+from sqlalchemy import ColumnElement, Date, Select, and_, bindparam, collate, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, Ready
 from app.core.pagination import Key
 from app.teams.dated import holds_on
 from app.teams.models import Dated, Member, Membership, Team, TeamPlacement
@@ -40,7 +40,7 @@ def teams_of(org_id: OrganizationId, member_id: UUID, day: date) -> Select[UUID,
     )
 
 
-def placed_teams(org_id: OrganizationId, day: date) -> Select[*tuple[Any, ...]]:
+def placed_teams(org_id: OrganizationId, day: date | ColumnElement[date]) -> Select[*tuple[Any, ...]]:
     """All teams, each with its parent on the day."""
     placement = and_(
         TeamPlacement.org_id == Team.org_id,
@@ -49,6 +49,14 @@ def placed_teams(org_id: OrganizationId, day: date) -> Select[*tuple[Any, ...]]:
         holds_on(TeamPlacement, day),
     )
     return select(Team, TeamPlacement.parent_id).outerjoin(TeamPlacement, placement).where(Team.org_id == org_id)
+
+
+PLACED_TEAM = Ready(
+    placed_teams(cast(OrganizationId, bindparam("org_id")), bindparam("day", type_=Date()))
+    .where(Team.id == bindparam("team_id"))
+    .with_only_columns(Team.id, Team.name, Team.recorded_at, Team.archived_at, Team.version, TeamPlacement.parent_id)
+)
+"""A team with its parent on the day."""
 
 
 def teams(

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
-from app.accounts.service import get_organization
+from app.accounts.service import settings_as_known
 from app.core import clock, etags
 from app.core.db import OrganizationId
 from app.core.ids import new_id
@@ -20,14 +20,15 @@ from app.core.schemas import zone
 from app.teams import placements, queries, schemas
 from app.teams.dated import note
 from app.teams.facts import Person
-from app.teams.lookups import get_member, get_team, named_team
+from app.teams.lookups import TeamNotFound, get_member, get_team, named_team
 from app.teams.models import Identity, Member, Team
 
 
 async def today(session: AsyncSession, org_id: OrganizationId) -> date:
     """The organization's present day, in its own zone."""
-    organization = await get_organization(session, org_id)
-    return (await clock.now(session, org_id)).astimezone(zone(organization.time_zone)).date()
+    settings = await settings_as_known(session, org_id, await clock.last_recorded(session, org_id))
+    assert settings is not None, "whatever was recorded is known"  # noqa: S101
+    return (await clock.now(session, org_id)).astimezone(zone(settings.time_zone)).date()
 
 
 async def list_members(
@@ -63,6 +64,7 @@ async def update_member(
     session: AsyncSession, who: Principal, member_id: UUID, change: schemas.MemberUpdate, if_match: str | None
 ) -> schemas.MemberDetail:
     """Change a member."""
+    await clock.configure(session, who.org_id)
     member = await get_member(session, who.org_id, member_id, lock=True)
     etags.check(if_match, member.version)
     await _change(session, who, "member", member, change.model_dump(exclude_unset=True))
@@ -71,6 +73,7 @@ async def update_member(
 
 async def archive_member(session: AsyncSession, who: Principal, member_id: UUID, if_match: str | None) -> None:
     """Take a member out of the lists; all that was theirs stays."""
+    await clock.configure(session, who.org_id)
     member = await get_member(session, who.org_id, member_id, lock=True)
     etags.check(if_match, member.version)
     await _change(session, who, "member", member, {"is_archived": True})
@@ -91,9 +94,10 @@ async def list_teams(session: AsyncSession, org_id: OrganizationId, query: schem
 
 async def show_team(session: AsyncSession, org_id: OrganizationId, team_id: UUID) -> schemas.Team:
     """A team with its present place. Raises `TeamNotFound`."""
-    await get_team(session, org_id, team_id)
-    found = await session.execute(queries.placed_teams(org_id, await today(session, org_id)).where(Team.id == team_id))
-    return _team(*found.one())
+    found = await queries.PLACED_TEAM.row(session, org_id=org_id, team_id=team_id, day=await today(session, org_id))
+    if found is None:
+        raise TeamNotFound(f"No team {team_id}.")
+    return schemas.Team(**found)
 
 
 async def create_team(session: AsyncSession, who: Principal, new: schemas.TeamCreate) -> schemas.Team:
@@ -118,6 +122,7 @@ async def update_team(
     session: AsyncSession, who: Principal, team_id: UUID, change: schemas.TeamUpdate, if_match: str | None
 ) -> schemas.Team:
     """Change a team."""
+    await clock.configure(session, who.org_id)
     team = await get_team(session, who.org_id, team_id, lock=True)
     etags.check(if_match, team.version)
     await _change(session, who, "team", team, change.model_dump(exclude_unset=True))
@@ -126,6 +131,7 @@ async def update_team(
 
 async def archive_team(session: AsyncSession, who: Principal, team_id: UUID, if_match: str | None) -> None:
     """Take a team out of the lists; its past stays."""
+    await clock.configure(session, who.org_id)
     team = await get_team(session, who.org_id, team_id, lock=True)
     etags.check(if_match, team.version)
     await _change(session, who, "team", team, {"is_archived": True})
@@ -233,6 +239,7 @@ async def _fill(session: AsyncSession, org_id: OrganizationId, pairs: list[tuple
     ]
     if not news:
         return
+    await clock.configure(session, org_id)
     ids, emails, names = zip(*news, strict=True)
     rows = (
         func.unnest(

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Executable, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.configuration import remembered
 from app.core.db import OrganizationId, known_by
 from app.teams.facts import Mapping, MemberRow, MembershipRow, Placement, Structure, TeamRow
 from app.teams.models import Dated, Identity, IdentityMapping, Member, Membership, Team, TeamPlacement
@@ -17,6 +19,10 @@ async def load_structure(session: AsyncSession, org_id: OrganizationId, known_at
 
     Members and teams recorded later are included: their `recorded_at` tells. One query for each kind.
     """
+    return await remembered(session, org_id, known_at, "structure", partial(_load, session, org_id, known_at))
+
+
+async def _load(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Structure:
     members = await _rows(session, select(Member.id, Member.name, Member.recorded_at).where(Member.org_id == org_id))
     teams = await _rows(session, select(Team.id, Team.name, Team.recorded_at).where(Team.org_id == org_id))
     placements = await _rows(session, _known(TeamPlacement, org_id, known_at, "team_id", "parent_id"))

@@ -18,6 +18,7 @@ from app.openapi.schemas import example_id, resolve
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 METHODS = ("get", "put", "post", "delete", "patch")
 JSON = "application/json"
+LINES = "application/x-ndjson"
 # From the routes alone: no database is asked.
 APP = create_app(Settings(database_url="postgresql://nobody@localhost/nothing"))
 DOCUMENT = openapi.document(APP)
@@ -101,7 +102,8 @@ class Operation:
             return
         media_type = response.headers["content-type"].partition(";")[0]
         assert media_type in told["content"], f"{self.id} {response.status_code}: {media_type} is not documented"
-        problems = list(mismatches(told["content"][media_type]["schema"], response.json()))
+        value = response.text if media_type == LINES else response.json()
+        problems = list(mismatches(told["content"][media_type]["schema"], value))
         assert not problems, f"{self.id} {response.status_code}: {problems[:5]}"
 
 

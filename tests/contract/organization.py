@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+from app.integrations.jobs import HANDLERS
 from app.openapi.schemas import example_id
+from app.worker import drain
 from tests.contract.document import Operation, with_ids
 from tests.integrations.crm import HubSpotBatch
 from tests.integrations.posting import Connection, hubspot
@@ -105,6 +107,7 @@ class Furnished:
         await post("/events", {**event, "version": 2, "occurred_at": "2026-07-02T09:00:00Z"})
         await post("/events", {**event, "external_id": "call-2", "actor": {"id": "8000"}})
         await self.api.put("/cloud-event-sources", {"uri": "https://telephony.example.com/us"})
+        await post("/event-archives", {"before": "2019-02-01", "mode": "drop"})
         await post("/kpis", {**CALLS, "key": f"{self.kpi}_2"})
         await post(f"/kpis/{self.kpi}/versions", {key: CALLS[key] for key in _DEFINITION})
         await post(f"/goals/{ids['goal_id']}/targets", {"target": {"value": "120"}, "reason": "Grown."})
@@ -172,6 +175,14 @@ class Furnished:
     async def _event_id(self) -> str:
         event = {"external_id": "call-1", "type": "call.made", "occurred_at": "2026-07-02T08:00:00Z"}
         return str((await self.api.post("/events", {**event, "version": 1, "actor": {"id": "7000"}}))["event_id"])
+
+    async def _archive_id(self) -> str:
+        event = {"external_id": "call-0", "type": "call.made", "occurred_at": "2018-07-02T08:00:00Z"}
+        await self.api.post("/events", event)
+        archive = {"before": "2019-01-01", "mode": "archive"}
+        made = await self.api.post("/event-archives", archive, expect=202)
+        await drain(self.api.world.worker_database, HANDLERS)
+        return str(made["id"])
 
     async def _entry_id(self) -> str:
         entry = {"uri": "https://telephony.example.com/eu", "source": "api"}

@@ -87,3 +87,20 @@ async def test_a_refused_query_gives_its_place_back(api: Api, monkeypatch: pytes
     body = {"kpis": ["no_such"], "subjects": [ORGANIZATION], "period": "2026-07"}
     for accept in ("application/json", "text/csv", "application/json"):
         await api.call("POST", "/kpi-results/query", body, expect=422, headers={"Accept": accept})
+
+
+async def test_who_waits_for_a_place_holds_no_connection(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many questions of one organization as there are connections must not keep the others out."""
+    api, other = await world.organization(), await world.organization()
+    await define(api, COUNT)
+    budget = QueryBudget(60, 1)
+    monkeypatch.setattr(budgets, "PATIENCE_SECONDS", 60)
+    monkeypatch.setitem(world.app.state._state, "query_budget", budget)
+    flood = world.app.state.settings.pool_size + 2
+    async with budget.admitted(api.org_id):
+        asking = [asyncio.create_task(query(api)) for _ in range(flood)]
+        while budget._accounts[api.org_id].users <= flood:  # noqa: ASYNC110  # the budget tells nobody
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(other.get("/organization"), 15)
+    answers = await asyncio.gather(*asking)
+    assert all(answer["series"] == answers[0]["series"] for answer in answers)

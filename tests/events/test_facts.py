@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,6 +51,60 @@ def test_the_form_in_which_a_fact_is_told_does_not_matter() -> None:
         properties={"new": True, "seats": Decimal("5.00"), "product": "pro"},
     )
     assert digest(same) == digest(WON)
+
+
+STORED: dict[str, dict[str, Any]] = {
+    "cacc7af4ea092c7dc550a174110a14c6fac9e677bdf98c0d6dc2c6bf65739a1e": {},
+    "b9c1e3df1b6af1c754089d6b962da7412f8e99242d29e39ee8f9a096abd952a3": {
+        "occurred_at": datetime(2026, 7, 14, 9, 31, 5, 123_000, tzinfo=timezone(timedelta(hours=-5))),
+        "occurred_on": date(2026, 7, 13),
+        "actor": ADA,
+    },
+    "275761ac48d68c8a603e0c9233a0bced4bc9a5924e2ba309056df5a058da3c41": {
+        "version": 9,
+        "amount": Decimal("1250.00"),
+        "currency": "EUR",
+        "quantity": Decimal("-0.0"),
+        "duration_seconds": Decimal("1E+3"),
+        "actor": BO,
+    },
+    "254bce2a2039f7de050df0d9910442dde79689c1949c75abb5220c5a254e9f0a": {
+        "amount": Decimal("123456789012345678.123456"),
+        "quantity": Decimal("0.000001"),
+    },
+    "dd5669edbb33cccebd51dd2525ab64c8361ee90c5aea09336c9891fceadbf4f3": {
+        "actor": ADA,
+        "credits": (
+            Credit("owner", ADA, Decimal("0.60")),
+            Credit("owner", BO, Decimal("0.4")),
+            Credit("sourcer", BO, Decimal(1)),
+        ),
+    },
+    "585c771938b397ebb9b5edb9ed5480e27b66f94b8d07010998414596dc0787bc": {
+        "about": {"deal": "D-77", "customer": 'C "12" \\ /\n'},
+        "properties": {
+            "new": True,
+            "seats": Decimal("5.00"),
+            "digits": "5",
+            "none": "",
+            "far": Decimal("1E+20"),
+            "żółć": "\x01\x7f\u2028 😀",
+            "no": False,
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_the_same_content_has_the_digest_that_is_stored_of_it(stored: str) -> None:
+    at = datetime(2026, 7, 14, 9, 31, 5, tzinfo=UTC)
+    bare = EventFacts(external_id="1", type="deal.won", occurred_at=at, about={}, properties={})
+    assert digest(replace(bare, **STORED[stored])).hex() == stored
+
+
+def test_retractions_have_the_digest_that_is_stored_of_them() -> None:
+    stored = "3c194721fca71e1e95f19cce208f420da03de752e42238b2eee7c26913c23772"
+    assert content_digest(retraction("1", 3)).hex() == stored
 
 
 def test_whatever_it_says_differently_is_other_content() -> None:

@@ -71,14 +71,13 @@ async def aimed(
         found = await target_values(
             session,
             org_id,
-            kpi=kpi,
-            is_additive=kpi != "win_rate",
+            kpis={kpi: kpi != "win_rate"},
             subjects=[subject],
             windows=asked,
             known_at=known_at,
             currency="EUR",
         )
-    return [found.get((subject, each)) for each in asked] if found else None
+    return [found.get((kpi, subject, each)) for each in asked] if found else None
 
 
 async def set_goal(api: Api, kpi: str, period: str, value: str, **changes: object) -> str:
@@ -140,3 +139,20 @@ async def test_a_target_in_another_currency_is_left_out(
     await define(api, "revenue_won")
     await set_goal(api, "revenue_won", "2026-07", "100", currency=currency)
     assert await aimed(api, "revenue_won", "2026-07", "total") == expected
+
+
+async def test_several_kpis_are_asked_about_at_once_and_each_keeps_its_own_goals(api: Api) -> None:
+    await define(api, "calls_made", "win_rate")
+    await set_goal(api, "calls_made", "2026-Q3", "660")
+    await set_goal(api, "win_rate", "2026-Q3", "0.4")
+    july = days("2026-07")
+    async with api.world.database.read(OrganizationId(api.org_id)) as session:
+        found = await target_values(
+            session,
+            OrganizationId(api.org_id),
+            kpis={"calls_made": True, "win_rate": False, "no_such": True},
+            subjects=[ORGANIZATION],
+            windows=[Days(july.start, july.end)],
+            known_at=await last_recorded(session, api.org_id),
+        )
+    assert {kpi: value for (kpi, _, _), value in found.items()} == {"calls_made": 230, "win_rate": Decimal("0.4")}

@@ -52,7 +52,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 
 async def jobs_left(api: Api) -> int:
     async with api.world.database.read(OrganizationId(api.org_id)) as session:
-        found = await session.execute(select(func.count()).where(Job.org_id == api.org_id))
+        found = await session.execute(select(func.count()).where(Job.org_id == api.org_id, Job.kind == TRANSLATE))
     return found.scalar_one()
 
 

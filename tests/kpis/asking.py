@@ -11,7 +11,8 @@ from app.kpis import formulas
 from app.kpis.attribution import ALL_TIME, Days, Span
 from app.kpis.definition import EventSelection, Measure
 from app.kpis.expressions.checker import parse_filter
-from app.kpis.measures import Audience, Row, Scope, Union, statement
+from app.kpis.measures import Audience, Row, Scope, Union
+from app.kpis.measures import rows as ask
 from tests.support import Api
 
 AT = datetime(2026, 7, 13, 10, 0, tzinfo=UTC)
@@ -55,9 +56,9 @@ async def rows(
     scope: Scope | None = None,
 ) -> list[Any]:
     """The rows of the statement, in a fixed order."""
-    asked = statement(scope or await scope_of(api), audience, windows, measures, unions)
+    scope = scope or await scope_of(api)
     async with api.world.database.read(api.org_id) as session:
-        found = [Row(*row) for row in await session.execute(asked)]
+        found = [Row(*row) for row in await ask(session, scope, audience, windows, measures, unions)]
     return sorted(found, key=lambda row: (row.kind, row.number, row.subject, row.group or "", row.window))
 
 
@@ -77,7 +78,7 @@ async def row(api: Api, measure: Measure, days: Days = JULY, *, at: datetime = A
 async def value(api: Api, measure: Measure, days: Days = JULY, **more: Any) -> Any:
     """The figure."""
     found = await row(api, measure, days, **more)
-    return formulas.aggregated(measure, found.a, found.b, found.c)
+    return formulas.finishing(measure)(found.a, found.b, found.c)
 
 
 async def identity(api: Api, external_id: str) -> UUID:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.db import Ready, everything
 from tests.migrations.sql_rules import findings
 
 PROJECT = Path(__file__).parents[2]
@@ -86,6 +87,11 @@ def test_a_rule_finds_what_breaks_it(statement: str, finding: str) -> None:
 @pytest.mark.parametrize("statement", GOOD)
 def test_a_confined_statement_breaks_no_rule(statement: str) -> None:
     assert findings(statement) == ()
+
+
+@pytest.mark.parametrize("ready", everything, ids=lambda ready: ready.text[:60])
+def test_a_query_that_runs_without_sqlalchemy_is_confined(ready: Ready) -> None:
+    assert findings(ready.text) == ()
 
 
 @pytest.mark.parametrize("file", sorted((PROJECT / "app").rglob("*.py")), ids=lambda file: file.name)

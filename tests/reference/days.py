@@ -230,9 +230,12 @@ def is_complete(window: Window, at: datetime, zone: str) -> bool:
 
 
 def cut_at_working_day(window: Window, count: int, working_days: Collection[date]) -> Window:
-    """The window up to the end of its `count`-th working day; whole where it has fewer (S21)."""
+    """The window up to the end of its `count`-th working day; whole where it has fewer (S21).
+
+    A part of the window, also where that is a single day: a year earlier lies the part of the same dates.
+    """
     past = [day for day in window.days() if day in working_days][:count]
-    return Window(window.start, past[-1] + DAY if len(past) == count else window.end)
+    return Window(window.start, past[-1] + DAY if len(past) == count else window.end, is_partial=True)
 
 
 def working_days_past(window: Window, at: datetime, zone: str, working_days: Collection[date]) -> int:

@@ -1,16 +1,19 @@
 """Replays a script of the reference over the HTTP API, each step at its instant, and asks its queries."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import clock
 from app.events.sources import Source, SourceCounts, add_source
+from app.kpis.partials.keeper import Keeper
+from app.kpis.partials.models import Partial, PartialBuild, PartialGuard
 from tests.reference import steps as s
 from tests.reference.groups import Group, group_text
 from tests.reference.questions import Answer, Cell, Comparison, Query, Series, ToDate
@@ -164,6 +167,20 @@ class Replay:
     async def _set_counts(self, key: str, counts: frozenset[str] | None) -> None:
         async with self.world.database.write(self.api.org_id) as session:
             await set_counts(session, self, key, counts)
+
+    async def keep(self, rounds: int | None = None, *, workers: int = 1) -> None:
+        """Let workers keep figures ready, at once: so many rounds each, or until nothing is to be done."""
+        keepers = [Keeper(self.world.worker_database) for _ in range(workers)]
+        if rounds is None:
+            await asyncio.gather(*(keeper.drain(self.api.org_id) for keeper in keepers))
+        for _ in range(rounds or 0):
+            await asyncio.gather(*(keeper.look_after(self.api.org_id) for keeper in keepers))
+
+    async def drop_kept(self) -> None:
+        """Throw everything away that is kept ready: the ledger answers alone."""
+        async with self.world.worker_database.write(self.api.org_id) as session:
+            for table in (Partial, PartialBuild, PartialGuard):
+                await session.execute(delete(table).where(table.org_id == self.api.org_id))
 
     async def ask(self, query: Query, now: datetime) -> Any:
         """The API's answer to a query of the reference, asked at `now`."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.core import clock
 from app.core.audit import AuditEntry
 from app.core.db import OrganizationId
 from app.core.outbox import OutboxMessage
@@ -213,6 +214,8 @@ async def test_the_database_itself_refuses_overlaps(api: Api) -> None:
                     org_id=org_id, team_id=north, member_id=cy, kind="member", valid_from=start, recorded_at=NOON
                 )
             )
+            await session.flush()  # before the clock's lock
+            await clock.configure(session, org_id)
 
     answers = await asyncio.gather(*[insert(start) for start in (None, JULY, None)], return_exceptions=True)
     assert sum(answer is None for answer in answers) == 1

@@ -1,5 +1,6 @@
 """Figures straight from the ledger: what each measure asks of the database."""
 
+from app.kpis.measures.asking import rows
 from app.kpis.measures.bound import bound_table
 from app.kpis.measures.frame import Frame, statement
 from app.kpis.measures.kinds import beginning_of, is_covered, may_share_across_days, may_share_events, share_of
@@ -41,6 +42,7 @@ __all__ = [
     "is_covered",
     "may_share_across_days",
     "may_share_events",
+    "rows",
     "share_of",
     "statement",
 ]

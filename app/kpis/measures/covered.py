@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    bindparam,
     case,
     cast,
     func,
@@ -30,11 +31,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 from app.calendars.periods import first_instant
 from app.core.ids import NIL
 from app.events.models import EventCredit
+from app.kpis.attribution import Days
 from app.kpis.definition import EventMeasure
-from app.kpis.measures.bound import bound_table
+from app.kpis.measures.bound import named_table
 from app.kpis.measures.facts import fact, seconds_between
 from app.kpis.measures.ledger import Ledger
-from app.kpis.measures.scope import ENTERS
+from app.kpis.measures.scope import ENTERS, Scope
 
 DATED_BY_END = ("meeting.held",)
 """Types whose `occurred_at` is the end of what took so long (`design.md` section 2); of all others it is the start."""
@@ -64,7 +66,8 @@ def _intervals(ledger: Ledger, measure: EventMeasure) -> Subquery:
     ends_here = view.c.type == any_(literal(list(DATED_BY_END), ARRAY(Text(collation="C"))))
     starts_at = case((ends_here, view.c.occurred_at - length), else_=view.c.occurred_at)
     ends_at = case((ends_here, view.c.occurred_at), else_=view.c.occurred_at + length)
-    first, last = (literal(instant, _INSTANT) for instant in _bounds(ledger))
+    values = covered_values(ledger.scope, ledger.days.days, ledger.name)
+    first, last = (bindparam(key, instant, _INSTANT) for key, instant in values.items())
     # What ended as the first day began is of the day before, but for what lasted no time at all.
     is_after = or_(ends_at > first, starts_at >= first)
     return (
@@ -82,13 +85,14 @@ def _intervals(ledger: Ledger, measure: EventMeasure) -> Subquery:
     )
 
 
-def _bounds(ledger: Ledger) -> tuple[datetime, datetime]:
-    """The first instant of the days that matter, and the last or T."""
-    zone, at = ZoneInfo(ledger.scope.time_zone), ledger.scope.at
+def covered_values(scope: Scope, days: Days, name: str = "") -> dict[str, datetime]:
+    """What is bound by name: the first instant of the days that matter, and the last or T."""
+    zone, at = ZoneInfo(scope.time_zone), scope.at
     widest = timedelta(days=366 * _WIDE)
-    first = max(ledger.days.start, (at - widest).date())
-    end = min(ledger.days.end, (at + widest).date())
-    return first_instant(first, zone), min(first_instant(max(end, first), zone), at)
+    first = max(days.start, (at - widest).date())
+    end = min(days.end, (at + widest).date())
+    last = min(first_instant(max(end, first), zone), at)
+    return {f"{name}covered_from": first_instant(first, zone), f"{name}covered_until": last}
 
 
 def _pieces(ledger: Ledger, intervals: Subquery) -> Subquery:
@@ -124,7 +128,7 @@ def _pieces(ledger: Ledger, intervals: Subquery) -> Subquery:
 def _of_persons(ledger: Ledger, measure: EventMeasure, pieces: Subquery) -> Subquery:
     """Each piece for each person who is credited with it; as if it were theirs alone."""
     credit = and_(
-        EventCredit.org_id == ledger.scope.org_id,
+        EventCredit.org_id == ledger.scope.organization,
         EventCredit.row_id == pieces.c.row_id,
         EventCredit.role == measure.role,
     )
@@ -142,28 +146,21 @@ def _of_persons(ledger: Ledger, measure: EventMeasure, pieces: Subquery) -> Subq
     )
     persons = _persons(ledger)
     is_person = and_(
-        persons.c.identity_id == func.coalesce(credited.c.identity_id, NIL),
-        credited.c.day >= persons.c.first_day,
-        credited.c.day < persons.c.next_day,
+        persons.c.person_identity == func.coalesce(credited.c.identity_id, NIL),
+        credited.c.day >= persons.c.person_first_day,
+        credited.c.day < persons.c.person_next_day,
     )
     # Who is nobody's identity is a person too, and so is nobody, for each event.
-    person = func.coalesce(persons.c.member_id, credited.c.identity_id, credited.c.row_id)
+    person = func.coalesce(persons.c.person_member, credited.c.identity_id, credited.c.row_id)
     return (
         select(credited, person.label("person_id")).select_from(credited.outerjoin(persons, is_person)).subquery("rows")
     )
 
 
 def _persons(ledger: Ledger) -> Any:
-    spans = ledger.scope.persons
-    return bound_table(
-        "persons",
-        {
-            "identity_id": (UUID(), [identity for identity, _, _, _ in spans]),
-            "first_day": (Date(), [first for _, first, _, _ in spans]),
-            "next_day": (Date(), [following for _, _, following, _ in spans]),
-            "member_id": (UUID(), [member for _, _, _, member in spans]),
-        },
-    )
+    kinds = (UUID(), Date(), Date(), UUID())
+    values = ledger.scope.values_of_persons().items()
+    return named_table("persons", {name: (kind, each) for (name, each), kind in zip(values, kinds, strict=True)})
 
 
 _MICROSECOND = cast(literal(timedelta(microseconds=1)), Interval())

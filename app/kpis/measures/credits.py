@@ -9,39 +9,35 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Select,
+    Subquery,
     and_,
     cast,
     false,
     func,
     literal,
     select,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from app.core.db import OrganizationId
 from app.core.ids import NIL
 from app.events.models import EventCredit
-from app.kpis.measures.bound import bound_table
+from app.kpis.measures.bound import named_table
 from app.kpis.measures.facts import KEPT
-from app.kpis.measures.scope import Audience
+from app.kpis.measures.scope import Audience, Scope
 
 
 class Credits:
     """Who of an audience is credited with what."""
 
-    def __init__(self, org_id: OrganizationId, audience: Audience) -> None:
-        self._org_id = org_id
+    def __init__(self, scope: Scope, audience: Audience) -> None:
+        self._org_id = scope.organization
         self._audience = audience
-        self._spans = bound_table(
-            "spans",
-            {
-                "subject": (Integer(), [number for number, _ in audience.spans]),
-                "identity_id": (UUID(), [span.identity_id for _, span in audience.spans]),
-                "first_day": (Date(), [span.days.start for _, span in audience.spans]),
-                "next_day": (Date(), [span.days.end for _, span in audience.spans]),
-            },
-        )
+        self._asks_for_nobody = audience.asks_for_nobody
+        self._values = audience.values()
+        kinds = {"subject": Integer(), "identity_id": UUID(), "first_day": Date(), "next_day": Date()}
+        self._spans = named_table("spans", {name: (kind, self._values[name]) for name, kind in kinds.items()})
 
     def credited(self, name: str, facts: CTE, role: str, *, is_full: bool) -> CTE:
         """The facts for each subject that is credited with them in the role."""
@@ -54,13 +50,13 @@ class Credits:
             parts = [self._whole(facts, role).where(false())]
         return union_all(*parts).cte(name)
 
-    def _columns(self, facts: CTE, subject: ColumnElement[Any], weight: ColumnElement[Any]) -> list[Any]:
+    def _columns(self, facts: CTE | Subquery, subject: ColumnElement[Any], weight: ColumnElement[Any]) -> list[Any]:
         return [subject.label("subject"), *[facts.c[name] for name in KEPT], weight.label("weight")]
 
     def _whole(self, facts: CTE, role: str) -> Select[Any]:
         """The organization: every event, whole; in another role than owner those with a credit in it."""
-        subjects = bound_table("whole", {"number": (Integer(), list(self._audience.everything))})
-        chosen = select(*self._columns(facts, subjects.c.number, cast(literal(1), Numeric()))).select_from(
+        subjects = named_table("whole", {"whole": (Integer(), self._values["whole"])})
+        chosen = select(*self._columns(facts, subjects.c.whole, cast(literal(1), Numeric()))).select_from(
             facts.join(subjects, literal(True))
         )
         return chosen if role == "owner" else chosen.where(self._has_credit(facts, role))
@@ -78,7 +74,8 @@ class Credits:
 
     def _single(self, facts: CTE) -> Select[Any]:
         """Events with one owner or nobody: at most one span of a subject matches."""
-        is_theirs = self._is_in_span(func.coalesce(facts.c.identity_id, NIL), facts.c.credited_day)
+        whose = func.coalesce(facts.c.identity_id, NIL) if self._asks_for_nobody else facts.c.identity_id
+        is_theirs = self._is_in_span(whose, facts.c.credited_day)
         return (
             select(*self._columns(facts, self._spans.c.subject, cast(literal(1), Numeric())))
             .select_from(facts.join(self._spans, is_theirs))
@@ -92,14 +89,24 @@ class Credits:
             EventCredit.row_id == facts.c.credited_id,
             EventCredit.role == role,
         )
+        whose: ColumnElement[Any] = type_coerce(EventCredit.identity_id, UUID())
+        share: ColumnElement[Any] = type_coerce(EventCredit.share, Numeric())
         # Nobody owns an event whose credits are all of other roles: it is unassigned, not lost.
-        with_credit = facts.join(EventCredit, credit, isouter=role == "owner")
-        whose = func.coalesce(EventCredit.identity_id, NIL)
-        joined = with_credit.join(self._spans, self._is_in_span(whose, facts.c.credited_day))
-        share = func.sum(func.coalesce(EventCredit.share, 1))
-        weight = cast(literal(1), Numeric()) if is_full else share
-        columns = self._columns(facts, self._spans.c.subject, weight)
-        return select(*columns).select_from(joined).where(facts.c.is_shared).group_by(*columns[:-1])
+        is_unowned = role == "owner" and self._asks_for_nobody
+        if is_unowned:
+            whose, share = func.coalesce(whose, NIL), func.coalesce(share, 1)
+        of_each = (
+            select(facts, whose.label("whose"), share.label("share"))
+            .select_from(facts.join(EventCredit, credit, isouter=is_unowned))
+            .where(facts.c.is_shared)
+            # Kept apart: else the credits of an event are looked up for each span.
+            .offset(0)
+            .subquery()
+        )
+        weight = cast(literal(1), Numeric()) if is_full else func.sum(of_each.c.share)
+        columns = self._columns(of_each, self._spans.c.subject, weight)
+        joined = of_each.join(self._spans, self._is_in_span(of_each.c.whose, of_each.c.credited_day))
+        return select(*columns).select_from(joined).group_by(*columns[:-1])
 
     def _is_in_span(self, identity: ColumnElement[Any], day: ColumnElement[Any]) -> ColumnElement[bool]:
         spans = self._spans.c

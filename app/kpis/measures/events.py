@@ -30,7 +30,7 @@ def event_facts(ledger: Ledger, measure: EventMeasure) -> Select[Any]:
 def _looked_at(ledger: Ledger, measure: EventMeasure) -> Subquery:
     """The events in the query's days, with what is looked at."""
     on_top = ledger.scope.where
-    view, filters = ledger.view(measure.events, measure.where, on_top)
+    view, filters = ledger.view(measure.events, measure.where, on_top, in_days=True, role=measure.role)
     looked_at: list[ColumnElement[Any]] = []
     if measure.value is not None:
         looked_at += [filters.number(measure.value).label("value"), filters.presence(measure.value).label("is_present")]

@@ -33,7 +33,7 @@ from app.kpis.measures.open import closed_starts, open_facts
 from app.kpis.measures.pairs import pair_facts
 from app.kpis.measures.scope import Audience, Scope
 from app.kpis.measures.touches import cadence_facts, touch_facts
-from app.kpis.measures.united import Union, united
+from app.kpis.measures.united import Union, Unions, united
 from app.kpis.measures.windows import Windows
 
 
@@ -54,19 +54,32 @@ def statement(
     entries = [frame.entries(number, measure) for number, measure in enumerate(measures)]
     parts = [measured(frame.windows, number, measure, entries[number]) for number, measure in enumerate(measures)]
     if unions:
-        parts.append(united(unions, list(zip(measures, entries, strict=True))))
+        parts.append(united(Unions(unions), list(zip(measures, entries, strict=True))))
     both = union_all(*parts).subquery("answer")
     return select(both)
 
 
 class Frame:
-    """The common parts of a statement: point of view, windows and audience."""
+    """The common parts of a statement: point of view, windows and audience.
 
-    def __init__(self, scope: Scope, audience: Audience, windows: Sequence[Days], *, tells: bool = False) -> None:
+    With `of_everybody` the facts are also those of which the audience gets nothing. Frames of one statement need names.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        audience: Audience,
+        windows: Sequence[Days],
+        name: str = "",
+        *,
+        tells: bool = False,
+        of_everybody: bool = False,
+    ) -> None:
         self.scope = scope
-        self.windows = Windows(windows)
-        self._ledger = Ledger(scope, self.windows.days, tells=tells)
-        self._credits = Credits(scope.org_id, audience)
+        self.windows = Windows(windows, name)
+        identities = None if of_everybody else audience.identities()
+        self._ledger = Ledger(scope, self.windows.days, name, tells=tells, identities=identities)
+        self._credits = Credits(scope, audience)
 
     def entries(self, number: int, measure: Measure) -> CTE:
         """Each fact for each subject that is credited with it, with the subject's weight (S7, S8, S9)."""
@@ -77,9 +90,13 @@ class Frame:
         return self._facts(name, measure).cte(f"{name}_facts")
 
     def passing(self, measure: Measure) -> Select[Any]:
-        """The rows of all events that pass the filters of a fact's own event, and whether they are about a thing."""
+        """The rows of all events that pass the filters of a fact's own event, and whether they are about a thing.
+
+        Of open things of all days, else of the frame's.
+        """
         beginning, match, on_top = beginning_of(measure), match_of(measure), self.scope.where
-        view, filters = self._ledger.view(beginning.events, beginning.where, on_top)
+        in_days = not isinstance(measure, OpenMeasure)
+        view, filters = self._ledger.view(beginning.events, beginning.where, on_top, in_days=in_days)
         is_about = filters.about(match).is_not(None) if match else literal(True)
         return self._ledger.selected(view, filters, beginning.where, on_top).add_columns(
             view.c.row_id, is_about.label("is_about")

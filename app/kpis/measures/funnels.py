@@ -13,7 +13,8 @@ from app.kpis.measures.threads import events_of_things, first_of, follows, of_be
 
 def funnel_facts(ledger: Ledger, measure: FunnelMeasure) -> Select[Any]:
     """The first events of the first step; they enter with the base, with value 1 if they reached the step asked for."""
-    rows = _with_steps(with_beginning(events_of_things(ledger, measure.match, measure.steps)), measure)
+    events = events_of_things(ledger, measure.match, measure.steps, days=ledger.days, role=measure.role)
+    rows = _with_steps(with_beginning(events), measure)
     if ledger.tells:
         rows = select(rows, _step_rows(rows, measure).label("related")).subquery("told")
     has_reached = _has_reached(rows, measure, measure.reached)
@@ -22,7 +23,7 @@ def funnel_facts(ledger: Ledger, measure: FunnelMeasure) -> Select[Any]:
     )
     is_young = None
     if measure.within is not None:
-        is_young = literal(ledger.scope.at) - rows.c.begin_at < literal(measure.within)
+        is_young = ledger.scope.now - rows.c.begin_at < literal(measure.within)
     facts = fact(
         own(rows),
         state=case((has_entered, ENTERS)),

@@ -25,8 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSONB, UUID
 
 from app.kpis.definition import OpenMeasure
+from app.kpis.expressions.syntax import Name
 from app.kpis.measures.facts import fact
-from app.kpis.measures.ledger import Ledger
+from app.kpis.measures.ledger import EVER, Ledger
 from app.kpis.measures.scope import ENTERS, LEFT_OUT
 from app.kpis.measures.threads import events_of_things, over_thing, own
 
@@ -36,7 +37,7 @@ _FOREVER = literal_column("'infinity'::date", Date())
 
 def open_facts(ledger: Ledger, measure: OpenMeasure) -> Select[Any]:
     """The starts that opened things, for the days on which they are open, with the value that then holds."""
-    rows = _with_ends(events_of_things(ledger, measure.match, [measure.start, measure.end], measure.value))
+    rows = _with_ends(_events(ledger, measure, measure.value))
     if measure.value is not None:
         rows = _with_values(rows, tells=ledger.tells)
     rows = _opened_once(rows) if measure.repeat == "first" else _opened_again(rows)
@@ -56,8 +57,12 @@ def open_facts(ledger: Ledger, measure: OpenMeasure) -> Select[Any]:
 
 def closed_starts(ledger: Ledger, measure: OpenMeasure, moment: date) -> Select[Any]:
     """The rows of the starts that an end has followed by a moment."""
-    rows = _with_ends(events_of_things(ledger, measure.match, [measure.start, measure.end]))
+    rows = _with_ends(_events(ledger, measure, None))
     return select(rows.c.row_id).where(rows.c.is_0, rows.c.closed_day < literal(moment, Date()))
+
+
+def _events(ledger: Ledger, measure: OpenMeasure, value: Name | None) -> Subquery:
+    return events_of_things(ledger, measure.match, [measure.start, measure.end], value, days=EVER, role=measure.role)
 
 
 def _with_ends(rows: Subquery) -> Subquery:

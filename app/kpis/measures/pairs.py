@@ -13,6 +13,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     null,
     select,
     union_all,
@@ -22,9 +23,10 @@ from sqlalchemy.dialects.postgresql import UUID
 from app.events.models import EventCredit
 from app.kpis.definition import ElapsedMeasure, EventSelection
 from app.kpis.following import OF_PAIR, Following
+from app.kpis.measures.bound import is_one_of
 from app.kpis.measures.clock import Clock, as_seconds
 from app.kpis.measures.facts import CREDITED, Columns, fact, in_seconds, seconds_between
-from app.kpis.measures.ledger import ORDER, Ledger
+from app.kpis.measures.ledger import EVER, ORDER, Ledger, Things
 from app.kpis.measures.scope import ENTERS, OPEN, PENDING
 
 
@@ -37,7 +39,7 @@ def pair_facts(ledger: Ledger, name: str, measure: ElapsedMeasure) -> Select[Any
         has_end = rows.c.end_row_id.is_not(None)
     else:
         elapsed = seconds_between(rows.c.start_occurred_at, rows.c.end_occurred_at)
-        age = seconds_between(rows.c.start_occurred_at, literal(ledger.scope.at))
+        age = seconds_between(rows.c.start_occurred_at, ledger.scope.now)
     if measure.within is None:
         state, value = case((has_end, ENTERS), else_=OPEN), elapsed
     else:
@@ -78,13 +80,13 @@ def _on_working_hours(
         raise ValueError("a measure on working hours needs the scope's clock")
     clock = Clock(ledger.scope.clock)
     whose = select(rows, _responsible(ledger, measure.role, rows).label("responsible_id")).subquery("whose")
-    number = func.coalesce(clock.spans.c.number, 0)
+    number = func.coalesce(clock.spans.c.calendar, 0)
     placed = (
         select(
             whose,
             clock.at(number, whose.c.start_occurred_at).label("start_at"),
             clock.at(number, whose.c.end_occurred_at).label("end_at"),
-            clock.at(number, literal(ledger.scope.at)).label("now_at"),
+            clock.at(number, ledger.scope.now).label("now_at"),
         )
         .select_from(whose.outerjoin(clock.spans, clock.holds(whose.c.responsible_id, whose.c.credited_day)))
         # Kept apart: merged into the outer query, each place would be computed again wherever it is used.
@@ -102,7 +104,7 @@ def _responsible(ledger: Ledger, role: str, rows: Subquery) -> ColumnElement[Any
     largest = (
         select(EventCredit.identity_id)
         .where(
-            EventCredit.org_id == ledger.scope.org_id,
+            EventCredit.org_id == ledger.scope.organization,
             EventCredit.row_id == rows.c.credited_row_id,
             EventCredit.role == role,
         )
@@ -123,13 +125,14 @@ def _pairs(ledger: Ledger, name: str, measure: ElapsedMeasure) -> CTE:
     By window functions over starts and ends together: a join would compare each start with all ends
     of its thing, and of all things wherever the planner has no statistics yet.
     """
-    starts = _candidates(ledger, measure.start, measure.match, is_start=True).subquery("starts")
-    ends = _candidates(ledger, measure.end, measure.match, is_start=False).subquery("ends")
+    of = _things(ledger, measure)
+    starts = _candidates(ledger, measure.start, measure.match, of, is_start=True).subquery("starts")
+    ends = _candidates(ledger, measure.end, measure.match, of, is_start=False).subquery("ends")
     chosen = select(starts) if measure.repeat == "each" else select(starts).where(starts.c.place == 1)
     both = union_all(chosen, select(ends)).subquery("both")
-    kinds = [Following("pure", both.c.type.not_in(measure.start.events))]
+    kinds = [Following("pure", not_(is_one_of(both.c.type, measure.start.events)))]
     if set(measure.start.events) & set(measure.end.events):
-        kinds.append(Following("mixed", both.c.type.in_(measure.start.events)))
+        kinds.append(Following("mixed", is_one_of(both.c.type, measure.start.events)))
     counted = select(both, *[kind.count(both) for kind in kinds]).subquery("counted")
     found = select(counted, *[told for kind in kinds for told in kind.first(counted)]).subquery("found")
     is_first = kinds[0].is_before(kinds[-1], found) if len(kinds) > 1 else literal(True)
@@ -148,10 +151,22 @@ def _pairs(ledger: Ledger, name: str, measure: ElapsedMeasure) -> CTE:
     )
 
 
-def _candidates(ledger: Ledger, selection: EventSelection, match: str, *, is_start: bool) -> Select[Any]:
+def _things(ledger: Ledger, measure: ElapsedMeasure) -> dict[str, Things] | None:
+    """The things with an event that may be credited to somebody who is asked about; None: all things."""
+    dated = {"start": EVER, "end": EVER, measure.dated_by: ledger.days}
+    looks = [(measure.start.events, dated["start"])]
+    if measure.credited_to == "end":
+        looks.append((measure.end.events, dated["end"]))
+    conditions = [measure.start.where, measure.end.where, ledger.scope.where]
+    return ledger.things_of(measure.match, looks, measure.role, conditions)
+
+
+def _candidates(
+    ledger: Ledger, selection: EventSelection, match: str, of: dict[str, Things] | None, *, is_start: bool
+) -> Select[Any]:
     """Events that can begin or end a pair, numbered for each thing in the order of S11."""
     on_top = ledger.scope.where if is_start else None
-    view, filters = ledger.view(selection.events, selection.where, on_top)
+    view, filters = ledger.view(selection.events, selection.where, on_top, of=of)
     thing = filters.about(match)
     order = [view.c[name] for name in ORDER]
     is_selected = ledger.is_selected(filters) if is_start else literal(True, Boolean())

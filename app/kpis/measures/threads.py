@@ -13,22 +13,35 @@ from sqlalchemy import Text as SqlText
 
 from app.kpis.definition import EventSelection
 from app.kpis.expressions.syntax import Name
+from app.kpis.measures.bound import is_one_of
 from app.kpis.measures.facts import CREDITED, Columns
-from app.kpis.measures.ledger import ORDER, Ledger
+from app.kpis.measures.ledger import ORDER, Bounds, Ledger
 
 
 def events_of_things(
-    ledger: Ledger, match: str, selections: Sequence[EventSelection], value: Name | None = None
+    ledger: Ledger,
+    match: str,
+    selections: Sequence[EventSelection],
+    value: Name | None = None,
+    *,
+    days: Bounds,
+    role: str,
 ) -> Subquery:
     """A row for each event, with its `place` among its thing's, and `is_0`, `is_1` … for the selections.
 
-    With `value` also that of the event and whether there is any: `value` and `has_value`.
+    With `value` also that of the event and whether there is any: `value` and `has_value`. Things of which nobody who is
+    asked about has an event of the first selection in these days may be missing.
     """
     types = sorted({kind for selection in selections for kind in selection.events})
-    view, filters = ledger.view(types, ledger.scope.where, *[selection.where for selection in selections])
+    conditions = [ledger.scope.where, *[selection.where for selection in selections]]
+    of = ledger.things_of(match, [(selections[0].events, days)], role, conditions)
+    view, filters = ledger.view(types, *conditions, of=of)
     thing = filters.about(match)
     flags = [
-        and_(view.c.type.in_(each.events), *[filters.condition(where) for where in (each.where,) if where is not None])
+        and_(
+            is_one_of(view.c.type, each.events),
+            *[filters.condition(where) for where in (each.where,) if where is not None],
+        )
         for each in selections
     ]
     valued = [filters.number(value).label("value"), filters.presence(value).label("has_value")] if value else []
@@ -72,7 +85,7 @@ def follows(rows: Subquery, name: str, before: EventSelection) -> ColumnElement[
     Later, or at the same instant; among the types of `before` in the order of S11, so that no event follows itself.
     """
     return case(
-        (rows.c.type.in_(before.events), rows.c.place > rows.c[f"{name}_place"]),
+        (is_one_of(rows.c.type, before.events), rows.c.place > rows.c[f"{name}_place"]),
         else_=rows.c.occurred_at >= rows.c[f"{name}_at"],
     )
 

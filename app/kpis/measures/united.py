@@ -7,6 +7,7 @@ one less; adding these changes up counts all cells at once, however many of them
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import (
@@ -30,28 +31,60 @@ from sqlalchemy.types import TypeEngine
 from app.kpis.attribution import Days
 from app.kpis.definition import Measure
 from app.kpis.measures.aggregates import COUNTED, cell_columns
-from app.kpis.measures.bound import bound_array
+from app.kpis.measures.bound import named_array
 from app.kpis.measures.windows import Chain
 
 Union = tuple[tuple[int, Days], ...]
 """Measures, by number, each over a run of days; in order."""
 
 
-def united(unions: Sequence[Union], parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
+class Unions:
+    """Unions in lines of the same measures, over days whose starts and ends only grow.
+
+    `reads` are each line's measures, by number, and `values` what the days and positions are bound to.
+    """
+
+    def __init__(self, unions: Sequence[Union]) -> None:
+        lines = _lines(unions)
+        self.reads = tuple(tuple(number for number, _ in unions[line[0]]) for line in lines)
+        self._chains = [
+            [Chain(f"line_{n}_{place}", [unions[each][place][1] for each in line]) for place in range(len(reads))]
+            for n, (line, reads) in enumerate(zip(lines, self.reads, strict=True))
+        ]
+        numbers = [number for line in lines for number in line]
+        before = list(accumulate(map(len, lines), initial=0))[:-1]
+        self.values: dict[str, Sequence[Any]] = {"union_numbers": numbers, "lines_before": before}
+        for chain in (each for chains in self._chains for each in chains):
+            self.values |= chain.values
+        self.numbers, self._before = (
+            named_array(key, self.values[key], Integer()) for key in ("union_numbers", "lines_before")
+        )
+
+    def runs(self, number: int, measure: Measure, entries: CTE) -> list[ColumnElement[Any]]:
+        """The positions, one line's after the other's, at which a measure's entry is read: a run for each such read."""
+        runs: list[ColumnElement[Any]] = []
+        for n, (reads, chains) in enumerate(zip(self.reads, self._chains, strict=True), start=1):
+            for read, chain in zip(reads, chains, strict=True):
+                if read == number:
+                    before, through = chain.holding(measure, entries)
+                    first = self._before[n]
+                    runs.append(func.int4range(first + before, first + through, type_=INT4RANGE()))
+        return runs
+
+
+def united(unions: Unions, parts: Sequence[tuple[Measure, CTE]]) -> Select[Any]:
     """A row for each union, subject and group that has any event; `parts` are all measures, by number."""
-    lines = _lines(unions)
     placed = []
     for number, (measure, entries) in enumerate(parts):
-        if runs := _runs(unions, lines, number, measure, entries):
+        if runs := unions.runs(number, measure, entries):
             each = _table_of(func.unnest(array(runs)), "each", run=INT4RANGE())
             kept = [entries.c[name] for name in ("subject", "group", "row_id", "state", "young")]
             placed.append(select(*kept, each.c.run).select_from(entries.join(each, not_(func.isempty(each.c.run)))))
     held = _held(_changes(_merged(placed)))
     alike = _table_of(func.generate_series(held.c.position, held.c.following - 1), "alike", position=Integer())
-    numbers = bound_array([number for line in lines for number in line], Integer())
     return (
         select(
-            *cell_columns(("union", 0), held, numbers[alike.c.position + 1], []),
+            *cell_columns(("union", 0), held, unions.numbers[alike.c.position + 1], []),
             *[cast(held.c[name], Integer()).label(name) for name in COUNTED],
         )
         .select_from(held.join(alike, literal(True)))
@@ -75,22 +108,6 @@ def _may_follow(one: Union, other: Union) -> bool:
     return [number for number, _ in one] == [number for number, _ in other] and all(
         days.start <= later.start and days.end <= later.end for (_, days), (_, later) in zip(one, other, strict=True)
     )
-
-
-def _runs(
-    unions: Sequence[Union], lines: Sequence[Sequence[int]], number: int, measure: Measure, entries: CTE
-) -> list[ColumnElement[Any]]:
-    """The positions, one line's after the other's, at which a measure's entry is read: a run for each such read."""
-    runs: list[ColumnElement[Any]] = []
-    first = 0
-    for line in lines:
-        for place, (read, _) in enumerate(unions[line[0]]):
-            if read == number:
-                chain = Chain([unions[each][place][1] for each in line])
-                before, through = chain.holding(measure, entries)
-                runs.append(func.int4range(first + before, first + through, type_=INT4RANGE()))
-        first += len(line)
-    return runs
 
 
 def _merged(placed: Sequence[Select[Any]]) -> Subquery:

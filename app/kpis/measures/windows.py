@@ -8,20 +8,20 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, column, func
+from sqlalchemy import ColumnElement, Date, Integer, Subquery, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.kpis.attribution import Days
 from app.kpis.definition import Measure, OpenMeasure
-from app.kpis.measures.bound import bound_array, bucket
+from app.kpis.measures.bound import bucket, named_array
 
 
 class Chain:
-    """Runs of days whose starts and ends only grow: those that hold a row are neighbors."""
+    """Runs of days whose starts and ends only grow: those that hold a row are neighbors. Bound by names."""
 
-    def __init__(self, days: Sequence[Days]) -> None:
-        self._starts = bound_array([each.start for each in days], Date())
-        self._ends = bound_array([each.end for each in days], Date())
+    def __init__(self, name: str, days: Sequence[Days]) -> None:
+        self.values = {f"{name}_starts": [each.start for each in days], f"{name}_ends": [each.end for each in days]}
+        self._starts, self._ends = (named_array(key, dates, Date()) for key, dates in self.values.items())
 
     def holding(self, measure: Measure, rows: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """How many runs come before the ones that hold a row of a measure's, and how many through the last of those.
@@ -40,17 +40,22 @@ class Chain:
 
 
 class Windows:
-    """The windows of a query, by number."""
+    """The windows of a query, by number, bound by names to `values`, whose keys tell how many chains there are."""
 
-    def __init__(self, windows: Sequence[Days]) -> None:
+    def __init__(self, windows: Sequence[Days], name: str = "") -> None:
         self.days = Days(min(days.start for days in windows), max(days.end for days in windows))
-        self._chains = [
-            (bound_array(numbers, Integer()), Chain([windows[number] for number in numbers]))
-            for numbers in _chains(windows)
-        ]
+        self.values: dict[str, Sequence[Any]] = {}
+        self._chains = []
+        for place, numbers in enumerate(_chains(windows)):
+            chain, key = (
+                Chain(f"{name}chain_{place}", [windows[number] for number in numbers]),
+                f"{name}windows_{place}",
+            )
+            self.values |= {key: numbers, **chain.values}
+            self._chains.append((named_array(key, numbers, Integer()), chain))
 
-    def holding(self, measure: Measure, rows: Any) -> Any:
-        """A table of the numbers of the windows that hold a row of a measure's, to be joined to the row."""
+    def holding(self, measure: Measure, rows: Any) -> Subquery:
+        """The rows of a measure, once for each window that holds them, with its number as `window`."""
         found = []
         for numbers, chain in self._chains:
             before, through = chain.holding(measure, rows)
@@ -58,7 +63,8 @@ class Windows:
         held = found[0]
         for more in found[1:]:
             held = func.array_cat(held, more, type_=ARRAY(Integer()))
-        return func.unnest(held).table_valued(column("number", Integer()), name="held").render_derived().lateral()
+        # Among the columns: as a table joined to each row it takes three times as long.
+        return select(rows, func.unnest(held, type_=Integer()).label("window")).subquery("held")
 
 
 def _chains(windows: Sequence[Days]) -> list[list[int]]:
