@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -79,8 +80,9 @@ class RequestContext:
         finally:
             path = getattr(scope.get("route"), "path_format", None) or "unmatched"
             spent = time.perf_counter() - started
-            REQUESTS.labels(scope["method"], path, str(status)).inc()
-            SECONDS.labels(scope["method"], path).observe(spent)
+            answered, seconds = _meters(scope["method"], path, status)
+            answered.inc()
+            seconds.observe(spent)
             log.info("request", method=scope["method"], path=path, status=status, ms=round(spent * 1000, 1))
 
     def _bounded(self, receive: Receive) -> Receive:
@@ -113,6 +115,12 @@ class RequestContext:
 
     def _sentence(self) -> str:
         return f"The body is larger than {self.max_body_bytes} bytes; send it in parts."
+
+
+@lru_cache(maxsize=4096)
+def _meters(method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+    """What counts and times the answers of an operation."""
+    return REQUESTS.labels(method, path, str(status)), SECONDS.labels(method, path)
 
 
 def _declared_length(scope: Scope) -> int | None:

@@ -5,7 +5,6 @@ Pure: from people and teams as known at an instant to spans, which the engine ha
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -27,8 +26,7 @@ class Days(NamedTuple):
 ALL_TIME = Days(date.min, date.max)
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom a series is about. A member `within` a team is that person's part of the team's figure."""
 
     kind: Kind

@@ -74,8 +74,12 @@ class Figures:
         return {whose for whose, rows in self._rows.items() if any(map(has_any, rows))}
 
     def subjects_with_any(self, histories: Sequence[KpiHistory]) -> set[Subject]:
-        """For whom any event of the period counts, or would but for its value."""
-        counted = {each for history in histories for each in self.plan.shown(history).total.entering}
+        """For whom any event of the period or of a window counts, or would but for its value.
+
+        Of both, since a window may look at days that the period as a whole does not (`over`).
+        """
+        shown = [self.plan.shown(history) for history in histories]
+        counted = {each for cells in shown for cell in (cells.total, *cells.tiles) for each in cell.entering}
         subjects = {number: subject for (subject, _), number in self._numbers.items()}
         return {
             subjects[number]

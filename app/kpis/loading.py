@@ -156,14 +156,23 @@ def subjects_of(query: Query, context: Context, period: DayRange) -> dict[Subjec
                 known = opened.get(person)
                 opened[person] = (*(known or ()), *parts) if parts and known != () else ()
         else:
-            if asked.kind == "team":
-                _require(asked.id, context.structure.teams, "team", place)
-            if asked.kind == "member":
-                _require(asked.id, context.structure.members, "member", place)
-            if asked.within is not None and asked.within not in context.structure.teams:
-                raise ValidationFailed.at("/within_team", f"There is no team {asked.within}.", "team_unknown")
-            opened[asked] = ()
+            opened[_known(asked, context, place)] = ()
     return opened
+
+
+def _known(asked: Subject, context: Context, place: int) -> Subject:
+    """The subject by the ids of the structure, which are compared far more quickly than those of a request."""
+    teams, members = context.structure.teams, context.structure.members
+    subject = asked
+    if asked.id is not None:
+        known = teams.get(asked.id) if asked.kind == "team" else members.get(asked.id)
+        if known is None:
+            message = f"There is no {asked.kind} {asked.id}."
+            raise ValidationFailed.at(f"/subjects/{place}", message, f"{asked.kind}_unknown")
+        subject = Subject(asked.kind, known.id, asked.within)
+    if asked.within is not None and asked.within not in teams:
+        raise ValidationFailed.at("/within_team", f"There is no team {asked.within}.", "team_unknown")
+    return subject
 
 
 def _require(wanted: UUID | None, known: Mapping[UUID, object], what: str, place: int) -> None:
