@@ -179,6 +179,22 @@ async def test_the_mean_of_heads_follows_the_days_in_the_team(api: Api) -> None:
     assert current["series"][0]["total"]["value"] == 1
 
 
+async def test_whoever_left_is_shown_where_a_window_looks_back_at_them(api: Api) -> None:
+    """The period as a whole does not look back as far as its first windows do."""
+    north = (await api.post("/teams", {"name": "North"}, expect=201))["id"]
+    await member(api, "Ana", "1", north)
+    await member(api, "Cy", "2", north, valid_to="2026-06-01")
+    trailing = COUNT["measures"]["calls"] | {"over": "P30D"}
+    await define(api, COUNT | {"measures": {"calls": trailing}})
+    await post(api, event("c1", "call.made", at="2026-05-20T09:00:00Z", actor={"id": "2"}))
+    asked = {"kpis": ["calls_made"], "subjects": [{"members_of": north}], "grain": "day"}
+    answer = await query(api, **asked, period="2026-06-15..2026-06-20")
+    shown = {each["subject"]["name"]: (each["values"], each["total"]["value"]) for each in answer["series"]}
+    assert shown == {"Ana": ([0] * 6, 0), "Cy": ([1, 1, 1, 1, 0, 0], 0)}
+    later = await query(api, **asked, period="2026-06-19..2026-06-20")
+    assert [each["subject"]["name"] for each in later["series"]] == ["Ana"]
+
+
 # ----------------------------------------------------------------------------------------------------------- targets
 
 
