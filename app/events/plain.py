@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from app.core.schemas import CURRENCIES
 from app.events.facts import (
@@ -43,6 +43,7 @@ _PERSON = frozenset({"id", "email", "name"})
 _CREDIT = frozenset({"role", "actor", "share"})
 _MONEY = frozenset({"value", "currency"})
 _MAX_EMAIL, _MAX_NAME = 320, 200
+_When = TypeVar("_When", datetime, date)
 _NONE = Decimal(0)
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -114,9 +115,7 @@ def _instant(value: Any) -> datetime:
         instant = told if told.tzinfo is UTC else told.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unclear from None
-    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
-        raise Unclear
-    return instant
+    return _in_known_years(instant)
 
 
 def _day(value: Any) -> date:
@@ -126,9 +125,13 @@ def _day(value: Any) -> date:
         day = date.fromisoformat(value)
     except ValueError:
         raise Unclear from None
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+    return _in_known_years(day)
+
+
+def _in_known_years(when: _When) -> _When:
+    if not FIRST_YEAR <= when.year <= LAST_YEAR:
         raise Unclear
-    return day
+    return when
 
 
 def _owned_by(actor: PersonRef | None) -> tuple[Credit, ...]:

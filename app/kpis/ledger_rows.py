@@ -29,8 +29,8 @@ async def rows_from_ledger(
         return []
     every, days = list(plan.measures), list(plan.windows)
     asked_unions = [(number, union) for union, number in plan.unions.items() if number in unions]
-    windows = sorted({window for kind, number, window in plan.rows if kind == "measure" and number in wanted})
-    windows += [plan.windows[run] for _, union in asked_unions for _, run in union if plan.windows[run] not in windows]
+    read = {window for kind, number, window in plan.rows if kind == "measure" and number in wanted}
+    windows = sorted(read | {plan.windows[run] for _, union in asked_unions for _, run in union})
     local = {number: place for place, number in enumerate(numbers)}
     found = await measures.rows(
         session,

@@ -383,11 +383,7 @@ class Plan:
         """The reads in as many parts as have no event in common."""
         if len(reads) < 2:
             return [tuple(reads)] if reads else []
-        parts: list[set[tuple[int, Days]]] = []
-        for read in reads:
-            met = [part for part in parts if any(self._may_meet(read, other) for other in part)]
-            parts = [part for part in parts if part not in met] + [{read}.union(*met)]
-        return sorted(tuple(sorted(part)) for part in parts)
+        return sorted(tuple(sorted(part)) for part in measures.connected(reads, self._may_meet))
 
     def _may_meet(self, one: tuple[int, Days], other: tuple[int, Days]) -> bool:
         """Whether an event may be in both."""

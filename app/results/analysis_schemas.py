@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from app.core.schemas import Output
-from app.results.schemas import RETAINED_FROM, Subject
+from app.results.schemas import RETAINED_FROM
 
 DIRECTION = "Where the KPI should go: increase, decrease or maintain."
 
@@ -30,11 +30,3 @@ class KpiOf(Output):
     direction: str = Field(description=DIRECTION, examples=["increase"])
     display: dict[str, Any] = Field(description="How to show it.")
     is_additive: bool = Field(description="Whether values of parts add up (S24).")
-
-
-class Opening(Output):
-    """The question that opens a figure at `/v1/kpi-results/explain`."""
-
-    kpi: str = Field(description="Key of the KPI.", examples=["calls_made"])
-    subject: Subject = Field(description="Whose figure.")
-    period: str = Field(description="The days.", examples=["2026-07"])

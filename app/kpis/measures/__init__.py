@@ -3,7 +3,14 @@
 from app.kpis.measures.asking import rows
 from app.kpis.measures.bound import bound_table
 from app.kpis.measures.frame import Frame, statement
-from app.kpis.measures.kinds import beginning_of, is_covered, may_share_across_days, may_share_events, share_of
+from app.kpis.measures.kinds import (
+    beginning_of,
+    connected,
+    is_covered,
+    may_share_across_days,
+    may_share_events,
+    share_of,
+)
 from app.kpis.measures.scope import (
     ENTERS,
     LEFT_OUT,
@@ -39,6 +46,7 @@ __all__ = [
     "WorkingClock",
     "beginning_of",
     "bound_table",
+    "connected",
     "is_covered",
     "may_share_across_days",
     "may_share_events",

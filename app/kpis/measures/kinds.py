@@ -1,6 +1,9 @@
 """What the kinds of measures have in common, each in its own way."""
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import chain
+from typing import TypeVar
 
 from app.kpis.definition import (
     Aggregate,
@@ -13,6 +16,8 @@ from app.kpis.definition import (
     OpenMeasure,
     TouchesMeasure,
 )
+
+_T = TypeVar("_T")
 
 
 def beginning_of(measure: Measure) -> EventSelection:
@@ -56,6 +61,15 @@ def may_share_across_days(one: Measure, other: Measure) -> bool:
     if one == other:
         return isinstance(one, OpenMeasure) or is_covered(one)
     return may_share_events(one, other) and not (has_own_day(one) and has_own_day(other))
+
+
+def connected(items: Iterable[_T], may_meet: Callable[[_T, _T], bool]) -> list[list[_T]]:
+    """The items, each once, in as many parts as have nothing in common, also by way of others."""
+    parts: list[list[_T]] = []
+    for item in items:
+        met = [part for part in parts if any(may_meet(item, other) for other in part)]
+        parts = [part for part in parts if part not in met] + [[item, *chain.from_iterable(met)]]
+    return parts
 
 
 def share_of(measure: Measure) -> Decimal:

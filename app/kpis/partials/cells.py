@@ -59,14 +59,6 @@ _LOOKED_AT = (
 # Any below: values or bound parameters of an organization, a time zone and an instant.
 
 
-def days_table(name: str, rows: Sequence[tuple[Any, Any, Any]]) -> Any:
-    """Identities with runs of local days, as `fresh_cells` takes them: (identity, first day, next day)."""
-    identities, first, following = zip(*rows, strict=True) if rows else ((), (), ())
-    return bound_table(
-        name, {"identity_id": (UUID(), identities), "first_day": (Date(), first), "next_day": (Date(), following)}
-    )
-
-
 def fresh_cells(
     org_id: OrganizationId | Any,
     zone: str | Any,

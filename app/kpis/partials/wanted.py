@@ -84,10 +84,7 @@ def _read(definition: Definition, kpis: Mapping[str, Sequence[Definition]], abov
 
 def _meeting(read: Iterable[Measure]) -> list[list[Measure]]:
     """The measures that may have an event in common, over the same days: those that are counted together (S25)."""
-    parts: list[list[Measure]] = []
-    for one in read:
-        met = [part for part in parts if any(measures.may_share_events(one, other) for other in part)]
-        parts = [part for part in parts if part not in met] + [[one, *(each for part in met for each in part)]]
+    parts = measures.connected(read, measures.may_share_events)
     return [part for part in parts if len(part) > 1 and len({_over(each) for each in part}) == 1]
 
 
