@@ -9,15 +9,18 @@ from app.checkup.router import router as checkup
 from app.employment.router import router as employment
 from app.events.router import router as events
 from app.goals.router import router as goals
+from app.imports.router import router as imports
 from app.integrations.router import router as integrations
 from app.kpis.library.router import router as library
 from app.kpis.router import router as kpis
 from app.kpis.scores_router import router as scores
+from app.progress.router import router as jobs
 from app.rates.router import router as rates
 from app.results.analysis_router import router as analysis
 from app.results.preview_router import router as preview
 from app.results.router import router as results
 from app.reviews.router import router as reviews
+from app.simulation.router import router as simulation
 from app.teams.router import router as teams
 
 
@@ -43,6 +46,9 @@ def routers() -> APIRouter:
         goals,
         reviews,
         checkup,
+        simulation,
+        imports,
+        jobs,
     ):
         api.include_router(router)
     return api

@@ -1,4 +1,4 @@
-"""The commands: `paceline demo | serve | worker | migrate | bootstrap | openapi | organization create`."""
+"""The commands: `demo | serve | worker | migrate | bootstrap | rotate-keys | openapi | organization create`."""
 
 import argparse
 import asyncio
@@ -23,9 +23,10 @@ from app.core.settings import Settings
 from app.core.telemetry import configure_logging
 from app.core.unprivileged import EmbeddedPostgresError
 from app.supervisor import (
+    Listeners,
     ServiceEnded,
-    address,
     embedded_database,
+    keys_of,
     listen,
     migrate,
     service,
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the tables up to this version").set_defaults(run=_migrate)
     commands.add_parser("bootstrap", help="make the three roles and the database").set_defaults(run=_bootstrap)
 
+    rotate = commands.add_parser("rotate-keys", help="seal secrets anew by the first of PACELINE_ENCRYPTION_KEYS")
+    rotate.set_defaults(run=_rotate_keys)
+
     openapi = commands.add_parser("openapi", help="write openapi/openapi.json")
     openapi.add_argument("--check", action="store_true", help="write nothing; fail if the file is not up to date")
     openapi.set_defaults(run=_openapi)
@@ -130,9 +134,9 @@ def _demo(options: argparse.Namespace, settings: Settings) -> None:
     from app.demo.run import run
 
     configure_logging("WARNING")
-    with _listen(options, settings) as listener:
+    with _listen(options, settings) as listeners:
         try:
-            run(_reached_at(settings, listener), listener)
+            run(_reached_at(settings, listeners), listeners)
         except DemoFailed as error:
             raise Refusal(f"The demo failed: {error}") from error
 
@@ -143,16 +147,17 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
     if options.fd is not None:
         _serve_requests(settings, socket.socket(fileno=options.fd))
         return
-    with _listen(options, settings) as listener:
-        settings = _reached_at(settings, listener)
+    with _listen(options, settings, options.workers) as listeners:
+        settings = _reached_at(settings, listeners)
         if settings.database_url is None:
-            with embedded_database(settings) as (server, urls):
-                _say(f"Serving on {address(listener)}/docs")
-                asyncio.run(supervise(whole_service(settings, listener, urls, options.workers), server=server))
+            with embedded_database(settings, options.workers) as (server, urls):
+                _say(f"Serving on {listeners.url}/docs")
+                children = whole_service(settings, listeners, urls, **keys_of(settings, server.directory))
+                asyncio.run(supervise(children, server=server))
         elif options.workers > 1:
-            asyncio.run(supervise(service(settings, listener, settings.database_url, options.workers)))
+            asyncio.run(supervise(service(settings, listeners, settings.database_url)))
         else:
-            _serve_requests(settings, listener)
+            _serve_requests(settings, listeners.sockets[0])
 
 
 def _serve_requests(settings: Settings, listener: socket.socket) -> None:
@@ -187,11 +192,11 @@ def _calm_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _listen(options: argparse.Namespace, settings: Settings) -> socket.socket:
+def _listen(options: argparse.Namespace, settings: Settings, processes: int = 1) -> Listeners:
     host = settings.host if options.host is None else options.host
     port = settings.port if options.port is None else options.port
     try:
-        return listen(host, port)
+        return listen(host, port, processes)
     except OSError as error:
         raise Refusal(
             f"Cannot listen on {host}, port {port}: {error.strerror}. "
@@ -199,11 +204,11 @@ def _listen(options: argparse.Namespace, settings: Settings) -> socket.socket:
         ) from error
 
 
-def _reached_at(settings: Settings, listener: socket.socket) -> Settings:
-    """Unless the public address was configured it is where the socket is: signatures of webhooks cover it."""
+def _reached_at(settings: Settings, listeners: Listeners) -> Settings:
+    """Unless the public address was configured it is where we listen: signatures of webhooks cover it."""
     if "public_base_url" in settings.model_fields_set:
         return settings
-    return settings.model_copy(update={"public_base_url": address(listener)})
+    return settings.model_copy(update={"public_base_url": listeners.url})
 
 
 def _worker(options: argparse.Namespace, settings: Settings) -> None:
@@ -216,7 +221,10 @@ def _worker(options: argparse.Namespace, settings: Settings) -> None:
 
 
 async def _work(settings: Settings, url: str) -> None:
-    from app.integrations.jobs import HANDLERS
+    from app.core import errands
+    from app.imports.jobs import HANDLERS as OF_IMPORTS
+    from app.integrations.clients.http import Outside
+    from app.integrations.jobs import HANDLERS, errands_of
     from app.kpis.partials.clearing import HANDLERS as OF_FIGURES
     from app.kpis.partials.keeper import Keeper
     from app.main import open_database
@@ -225,11 +233,16 @@ async def _work(settings: Settings, url: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database = open_database(settings, url)
+    database, outside = open_database(settings, url), Outside(settings.crm_addresses)
     _calm_the_collector()
     try:
-        await asyncio.gather(run(database, {**HANDLERS, **OF_FIGURES}, stop), Keeper(database).run(stop))
+        await asyncio.gather(
+            run(database, {**HANDLERS, **OF_FIGURES, **OF_IMPORTS}, stop),
+            errands.run(database, errands_of(outside), stop),
+            Keeper(database).run(stop),
+        )
     finally:
+        await outside.close()
         await database.close()
 
 
@@ -252,6 +265,30 @@ def _bootstrap(options: argparse.Namespace, settings: Settings) -> None:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise Refusal(f"The roles and the database could not be made: {error}") from error
     _say(f"The database {database} and the roles {', '.join(ROLES)} are there.")
+
+
+def _rotate_keys(options: argparse.Namespace, settings: Settings) -> None:
+    """In the database of the app's URL, which may be in use: whoever reads opens by all keys meanwhile."""
+    url = _needed(settings.database_url, "PACELINE_DATABASE_URL")
+    _say(f"{asyncio.run(_sealed_anew(settings, url))} secrets were sealed anew; earlier keys can be taken away.")
+
+
+async def _sealed_anew(settings: Settings, url: str) -> int:
+    from app.core.sealing import CannotOpen, EncryptionKeysMissing
+    from app.integrations.sealed import seal_anew
+    from app.main import open_database
+
+    database = open_database(settings, url)
+    try:
+        return await seal_anew(database)
+    except EncryptionKeysMissing as error:
+        raise Refusal(error.detail) from error
+    except CannotOpen as error:
+        raise Refusal(f"{error} What was sealed anew stays so.") from error
+    except (DBAPIError, OSError) as error:
+        raise Refusal(f"The secrets could not be sealed anew: {error}") from error
+    finally:
+        await database.close()
 
 
 def _roles_of(settings: Settings) -> tuple[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -14,7 +14,7 @@ from app import openapi
 from app.accounts.keyuse import KeyUse
 from app.accounts.models import ApiKeyDirectory
 from app.api import routers
-from app.core import handlers
+from app.core import handlers, telemetry
 from app.core.admission import Writers
 from app.core.budget import QueryBudget
 from app.core.configuration import Configurations
@@ -22,9 +22,12 @@ from app.core.db import Database, make_engine
 from app.core.directory import Directory
 from app.core.problems import NotFound, Problem
 from app.core.routing import Shortcut
+from app.core.sealing import Keyring, parse_keys
 from app.core.settings import Settings
 from app.core.telemetry import RequestContext
+from app.integrations.clients.http import Outside
 from app.integrations.models import SourceDirectory
+from app.integrations.receiving import Inbox
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -34,11 +37,14 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = open_database(settings, settings.database_url)
         app.state.database = database
+        app.state.outside = Outside(settings.crm_addresses)
         ttl = settings.directory_ttl_seconds
         app.state.directory = Directory(database, ttl, ApiKeyDirectory.key_id, ApiKeyDirectory.org_id)
         app.state.source_directory = Directory(database, ttl, SourceDirectory.source_id, SourceDirectory.org_id)
         app.state.key_use = KeyUse(database.aside)
+        app.state.inbox = Inbox(database, settings.public_base_url)
         yield
+        await app.state.outside.close()
         await app.state.key_use.finish()
         await database.close()
 
@@ -49,7 +55,12 @@ def create_app(settings: Settings) -> FastAPI:
     handlers.install(app)
     app.include_router(routers())
     _add_operations(app)
-    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes, request_seconds=settings.request_seconds)
+    app.add_middleware(
+        RequestContext,
+        max_body_bytes=settings.max_body_bytes,
+        request_seconds=settings.request_seconds,
+        of_files={("POST", "/v1/imports"): (settings.max_import_bytes, settings.import_seconds)},
+    )
     openapi.install(app)
     app.router.routes.insert(0, Shortcut(openapi.api_routes(app)))
     return app
@@ -70,7 +81,9 @@ def open_database(settings: Settings, url: str | None) -> Database:
         )
         for _ in range(2)
     )
-    return Database(engine, aside, Configurations(), use_partials=settings.use_partials)
+    keys = settings.encryption_keys
+    keyring = Keyring(parse_keys(keys.get_secret_value() if keys else ""))
+    return Database(engine, aside, Configurations(), use_partials=settings.use_partials, keyring=keyring)
 
 
 def _add_operations(app: FastAPI) -> None:
@@ -91,8 +104,8 @@ def _add_operations(app: FastAPI) -> None:
         return JSONResponse({"status": "ok", "manual_clock": manual, "schema": revision})
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    def metrics() -> Response:  # in a thread: it may have files to read
+        return Response(telemetry.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/problems/{code}", include_in_schema=False)
     async def problem_page(code: str) -> HTMLResponse:

@@ -13,20 +13,28 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
 
 from app.core.embedded import EmbeddedPostgres, ends_with_parent
 from app.core.roles import ROLES, DatabaseUrls, bootstrap, new_passwords
+from app.core.sealing import VARIABLE as ENCRYPTION_KEYS
+from app.core.sealing import own_keys
 from app.core.settings import Settings
-from app.core.telemetry import log
+from app.core.telemetry import SHARED_METRICS, log
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATABASE = "paceline"
+BACKLOG = 2048
 
 MOST_QUICK_ENDS, QUICK_SECONDS = 5, 10.0
 LONGEST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 15.0
 DATABASE_CHECK_SECONDS = 1.0
+OTHER_CONNECTIONS = 60
+"""To the embedded server, beside those of the processes: of commands, and of people who look."""
 
 
 class ServiceEnded(RuntimeError):  # noqa: N818 - how the service went, and with which code
@@ -45,6 +53,8 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
+    ended: Callable[[], None] | None = None
+    """What is done when it has ended, before it is started again."""
 
     async def start(self) -> asyncio.subprocess.Process:
         """Start it; where the system can do so, it ends with us however we end. From the main thread."""
@@ -80,44 +90,93 @@ def migrate(url: str) -> None:
 
 
 @contextmanager
-def embedded_database(settings: Settings) -> Iterator[tuple[EmbeddedPostgres, DatabaseUrls]]:
+def embedded_database(settings: Settings, processes: int = 1) -> Iterator[tuple[EmbeddedPostgres, DatabaseUrls]]:
     """The server in the data directory, running and migrated, stopped at the end; from the main thread.
 
-    Where another process runs it already it is used as it is.
+    It has connections for so many processes that serve, and a worker. Where another process runs it already it is used
+    as it is.
     """
-    with EmbeddedPostgres(settings.data_dir) as server:
+    connections = 2 * settings.pool_size * (processes + 1) + OTHER_CONNECTIONS  # each has two pools (`core/db.py`)
+    with EmbeddedPostgres(settings.data_dir, settings={"max_connections": str(connections)}) as server:
         urls = asyncio.run(bootstrap(server.superuser_url, DATABASE, _passwords(server.directory)))
         if server.is_owner:
             migrate(urls.owner)
         yield server, urls
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; children inherit it, so that none of them finds the port taken."""
+def keys_of(settings: Settings, directory: Path) -> dict[str, str]:
+    """What tells children of an embedded database by which keys to keep secrets: as configured, else its own."""
+    keys = settings.encryption_keys
+    return {ENCRYPTION_KEYS: keys.get_secret_value() if keys else own_keys(directory)}
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Sockets that listen at one address, one for each process; children inherit them, so that none finds it taken."""
+
+    sockets: Sequence[socket.socket]
+
+    @property
+    def url(self) -> str:
+        """The base URL under which this machine reaches them."""
+        host, port = self.sockets[0].getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def leave_to_others(self, one: socket.socket) -> None:
+        """Let connections go to the other sockets while nobody takes those of this one.
+
+        It stays bound, and whoever inherits it next listens again when he is ready. Without it a share of the
+        connections would wait for that. The last that listens stays as it is: they wait rather than be refused.
+        """
+        if any(each is not one and each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for each in self.sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self.sockets:
+            each.close()
+
+
+def listen(host: str, port: int, processes: int = 1) -> Listeners:
+    """Listen for so many processes. Raises `OSError` where the port is taken.
+
+    Linux shares connections out among sockets of one port. Of one socket the process that wakes first takes all that
+    come together, and keeps them while they last: of 32 it was all 32, and the other had nothing to do.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    first = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if processes == 1 or sys.platform != "linux":
+        return Listeners([first] * processes)
+    with first:  # it has told that nobody else has the port, which the others would share with him
+        place = first.getsockname()
+    return Listeners(
+        [socket.create_server(place, family=family, backlog=BACKLOG, reuse_port=True) for _ in range(processes)]
+    )
 
 
-def address(listener: socket.socket) -> str:
-    """The base URL under which this machine reaches the socket."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def service(settings: Settings, listener: socket.socket, url: str, processes: int) -> list[Child]:
-    """Processes that serve requests from one socket, and know the app's role only."""
-    command = ("serve", "--fd", str(listener.fileno()))
+def service(settings: Settings, listeners: Listeners, url: str) -> list[Child]:
+    """Processes that serve requests, one for each listener, and know the app's role only."""
     environment = {"PACELINE_DATABASE_URL": url, "PACELINE_PUBLIC_BASE_URL": settings.public_base_url}
-    return [Child(f"service-{n}", command, environment, (listener.fileno(),)) for n in range(1, processes + 1)]
+    return [
+        Child(
+            f"service-{number}",
+            ("serve", "--fd", str(each.fileno())),
+            environment,
+            (each.fileno(),),
+            partial(listeners.leave_to_others, each),
+        )
+        for number, each in enumerate(listeners.sockets, 1)
+    ]
 
 
-def whole_service(
-    settings: Settings, listener: socket.socket, urls: DatabaseUrls, processes: int = 1, **more: str
-) -> list[Child]:
+def whole_service(settings: Settings, listeners: Listeners, urls: DatabaseUrls, **more: str) -> list[Child]:
     """The same and a worker, on the database of these URLs; `more` goes to the environment of both."""
     worker = {"PACELINE_WORKER_DATABASE_URL": urls.worker, "PACELINE_PUBLIC_BASE_URL": settings.public_base_url}
-    children = [*service(settings, listener, urls.app, processes), Child("worker", ("worker",), worker)]
+    children = [*service(settings, listeners, urls.app), Child("worker", ("worker",), worker)]
     return [replace(child, environment={**child.environment, **more}) for child in children]
 
 
@@ -129,21 +188,34 @@ async def supervise(
 ) -> None:
     """Keep children running until SIGTERM or SIGINT, then end them; `meanwhile` is done beside them.
 
-    A child that ends is started again after a growing pause. Raises `ServiceEnded` when one ends again and again
-    soon after its start, or when the database server ends; and what `meanwhile` raises.
+    A child that ends is started again after a growing pause. What they count and time is told by each of them for all
+    (`core/telemetry.py`). Raises `ServiceEnded` when one ends again and again soon after its start, or when the
+    database server ends; and what `meanwhile` raises.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    tasks = [asyncio.create_task(stop.wait()), *(asyncio.create_task(_keep(child)) for child in children)]
-    if server is not None:
-        tasks.append(asyncio.create_task(_watch(server)))
-    side = asyncio.ensure_future(meanwhile()) if meanwhile else None
-    try:
-        await _first_end(tasks, side)
-    finally:
-        await _end([*tasks, *([side] if side else [])])
+    with _shared_metrics() as shared:
+        told = [replace(child, environment={**child.environment, **shared}) for child in children]
+        tasks = [asyncio.create_task(stop.wait()), *(asyncio.create_task(_keep(child)) for child in told)]
+        if server is not None:
+            tasks.append(asyncio.create_task(_watch(server)))
+        side = asyncio.ensure_future(meanwhile()) if meanwhile else None
+        try:
+            await _first_end(tasks, side)
+        finally:
+            await _end([*tasks, *([side] if side else [])])
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[dict[str, str]]:
+    """What lets children count together: a directory, unless our environment names one already."""
+    if SHARED_METRICS in os.environ:
+        yield {}
+        return
+    with TemporaryDirectory(prefix="paceline-metrics-") as directory:
+        yield {SHARED_METRICS: directory}
 
 
 async def _first_end(tasks: list[asyncio.Task[bool]], side: asyncio.Future[None] | None) -> None:
@@ -173,6 +245,8 @@ async def _keep(child: Child) -> bool:
             code = await process.wait()
         finally:
             await _stop(process)
+        if child.ended:
+            child.ended()
         quick = quick + 1 if time.monotonic() - started < QUICK_SECONDS else 0
         if quick >= MOST_QUICK_ENDS:
             raise ServiceEnded(f"The process {child.name} ends soon after each start, the last time with {code}.", code)

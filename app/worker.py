@@ -1,6 +1,8 @@
 """Runs due jobs, organization by organization."""
 
 import asyncio
+import time
+from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
@@ -9,23 +11,31 @@ from app.core.db import Database, OrganizationId
 from app.core.jobs import Handler, Handlers
 from app.core.telemetry import JOBS, log
 
-# Work comes in bursts, and many jobs cost little more than one: after a round that did few, wait for more; while there
-# are none the pause grows.
-MANY = 50
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.08, 0.5
+# Many jobs cost little more than one: after a round that left nothing waiting, wait for more, for as long as the round
+# took; while there are none the pause grows.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 0.5
+
+
+class _Round(NamedTuple):
+    """How many jobs were done, and whether a batch was full, so that more may be waiting."""
+
+    done: int = 0
+    is_full: bool = False
 
 
 async def run(database: Database, handlers: Handlers, stop: asyncio.Event) -> None:
     """Work until told to stop; a database that is away is waited for."""
     pause = LONGEST_PAUSE
     while not stop.is_set():
+        began = time.monotonic()
         try:
-            done = await run_due(database, handlers)
+            made = await _run_round(database, handlers)
         except (DBAPIError, OSError) as error:
             log.warning("worker-waits", error=type(error).__name__)
-            done, pause = 0, LONGEST_PAUSE
-        if done < MANY:
-            pause = SHORTEST_PAUSE if done else min(pause * 1.5, LONGEST_PAUSE)
+            made, pause = _Round(), LONGEST_PAUSE
+        if not made.is_full:
+            wanted = max(time.monotonic() - began, SHORTEST_PAUSE) if made.done else pause * 1.5
+            pause = min(wanted, LONGEST_PAUSE)
             await _pause(stop, pause)
 
 
@@ -38,13 +48,18 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 async def run_due(database: Database, handlers: Handlers) -> int:
     """One round over everything that is due; gives how many jobs were done."""
+    return (await _run_round(database, handlers)).done
+
+
+async def _run_round(database: Database, handlers: Handlers) -> _Round:
     async with database.directory() as session:
         waiting = await jobs.due(session)
-    done = 0
+    done, is_full = 0, False
     for org_id, kind in waiting:
         if kind in handlers:
-            done += await _run_batch(database, org_id, kind, handlers[kind])
-    return done
+            several = await _run_batch(database, org_id, kind, handlers[kind])
+            done, is_full = done + several, is_full or several >= handlers[kind].batch
+    return _Round(done, is_full)
 
 
 async def drain(database: Database, handlers: Handlers) -> int:

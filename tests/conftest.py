@@ -1,6 +1,7 @@
 """One PostgreSQL for the whole run, one cloned database per worker, one organization per test."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
@@ -14,12 +15,14 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from hypothesis import settings as settings_of_searches
+from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import Database, OrganizationId, Ready, make_engine
 from app.core.embedded import UNSAFE_BUT_FAST, EmbeddedPostgres
 from app.core.roles import DatabaseUrls, bootstrap, new_passwords, urls
+from app.core.sealing import Keyring, parse_keys
 from app.core.settings import Settings
 from app.main import create_app
 from app.supervisor import migrate
@@ -28,6 +31,8 @@ from tests.migrations.sql_rules import findings
 from tests.support import Api, World
 
 TEMPLATE = "paceline_template"
+NOWHERE = "http://127.0.0.1:9"
+KEYS = f"tests:{base64.b64encode(bytes(range(32))).decode()}"
 UNCONFINED = "core/test_isolation.py"
 """Tests that name no organization on purpose: row security has to hold without."""
 
@@ -104,6 +109,8 @@ def settings(database_urls: DatabaseUrls) -> Settings:
         owner_database_url=database_urls.owner,
         public_base_url="https://paceline.example.com",
         manual_clock=True,
+        encryption_keys=SecretStr(KEYS),
+        crm_addresses={"*": NOWHERE},
     )
 
 
@@ -122,7 +129,7 @@ async def worker_database(settings: Settings) -> AsyncIterator[Database]:
     """Connections of the worker's role."""
     assert settings.worker_database_url is not None
     engine = make_engine(settings.worker_database_url, pool_size=5, statement_timeout_ms=60_000, lock_timeout_ms=30_000)
-    database = Database(engine)
+    database = Database(engine, keyring=Keyring(parse_keys(KEYS)))
     _watch(database)
     yield database
     await engine.dispose()

@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import delete
 
 from app.core.db import Database, OrganizationId
+from app.core.jobs import Job
 from app.onboarding import create_organization
 
 BASE = "https://paceline.example.com"
@@ -82,6 +84,7 @@ class World:
     app: FastAPI
     worker_database: Database
     clients: list[httpx.AsyncClient] = field(default_factory=list)
+    organizations: list[OrganizationId] = field(default_factory=list)
 
     @property
     def database(self) -> Database:
@@ -108,6 +111,7 @@ class World:
             now=now,
             recorded_from=recorded_from,
         )
+        self.organizations.append(org_id)
         return self.caller(org_id, token)
 
     def caller(self, org_id: OrganizationId, token: str | None) -> Api:
@@ -118,6 +122,9 @@ class World:
         return Api(client, org_id, token or "", self)
 
     async def close(self) -> None:
-        """Close every client."""
+        """Close every client, and leave no work behind: whoever drains it does that of all organizations."""
         for client in self.clients:
             await client.aclose()
+        for org_id in self.organizations:
+            async with self.worker_database.write(org_id) as session:
+                await session.execute(delete(Job).where(Job.org_id == org_id))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,22 @@ import httpx
 import pytest
 
 from app import cli, supervisor
-from app.core.roles import APP_ROLE, OWNER_ROLE, urls
+from app.core.roles import APP_ROLE, OWNER_ROLE, DatabaseUrls, urls
 from app.core.rowsecurity import WORKER_ROLE
-from app.supervisor import PROJECT, Child, ServiceEnded, supervise
+from app.supervisor import PROJECT, Child, ServiceEnded, listen, supervise
 
 PATIENCE = 30.0
+CALLS = {
+    "key": "calls",
+    "name": "Calls",
+    "category": "sales_results",
+    "indicator": "lagging",
+    "state": "official",
+    "direction": "increase",
+    "unit": {"kind": "count"},
+    "measures": {"n": {"aggregate": "count", "events": ["call.made"]}},
+    "formula": "n",
+}
 
 
 def environment(**settings: object) -> dict[str, str]:
@@ -158,6 +169,11 @@ def test_without_a_database_the_service_brings_its_own(tmp_path: Path) -> None:
         assert again.json()["organization_id"] == me.json()["organization_id"]
         assert len(children_of(process.pid, "serve")) == 2
 
+        defined = httpx.post(f"{base}/v1/kpis", json=CALLS, headers={"Authorization": f"Bearer {token}"})
+        assert defined.status_code == 201
+        # Whoever serves tells of the worker, too.
+        assert wait_for(lambda: "paceline_partial_measures 1.0" in httpx.get(f"{base}/metrics").text)
+
         [worker] = children_of(process.pid, "worker")
         os.kill(worker, signal.SIGKILL)
         assert wait_for(lambda: [pid for pid in children_of(process.pid, "worker") if pid != worker])
@@ -165,6 +181,83 @@ def test_without_a_database_the_service_brings_its_own(tmp_path: Path) -> None:
         process.kill()  # nobody tells the children, and yet they end
         process.wait(PATIENCE)
         assert wait_for(lambda: not reachable(base))
+
+
+def test_several_processes_are_one_service(database_urls: DatabaseUrls, tmp_path: Path) -> None:
+    made = paceline("organization", "create", "Several", DATABASE_URL=database_urls.app)
+    caller = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+    port, said = free_port(), tmp_path / "said"
+    base = f"http://127.0.0.1:{port}"
+    question = {"kpis": ["calls"], "subjects": [{"organization": True}], "period": "2026"}
+
+    def answers() -> set[int]:  # each by a connection of its own: both processes answer
+        asked = (httpx.post(f"{base}/v1/kpi-results/query", json=question, headers=caller) for _ in range(10))
+        return {answer.status_code for answer in asked}
+
+    def counted() -> list[str]:
+        told = [httpx.get(f"{base}/metrics").text for _ in range(5)]
+        return [line for text in told for line in text.splitlines() if "query" in line and 'status="200"' in line]
+
+    with running("serve", "--port", str(port), "--workers", "2", told=said, DATABASE_URL=database_urls.app) as process:
+        until_served(f"{base}/readyz", said)
+        children = children_of(process.pid, "serve")
+        assert len(children) == 2
+
+        assert answers() == {422}  # there is no such KPI, as each of them remembers
+        assert httpx.post(f"{base}/v1/kpis", json=CALLS, headers=caller).status_code == 201
+        assert answers() == {200}
+
+        assert wait_for(lambda: len(lines := counted()) == 5 and all(line.endswith(" 10.0") for line in lines))
+
+        process.terminate()
+        assert process.wait(PATIENCE) == 0, said.read_text()
+        assert not any(map(is_alive, children))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes accept from one socket")
+def test_connections_that_come_together_are_shared_out_among_processes() -> None:
+    with ExitStack() as opened:
+        listeners = opened.enter_context(listen("127.0.0.1", 0, 2))
+        place = listeners.sockets[0].getsockname()
+        for _ in range(64):
+            opened.enter_context(socket.create_connection(place))
+        for each in listeners.sockets:
+            each.settimeout(PATIENCE)
+            opened.enter_context(each.accept()[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes accept from one socket")
+def test_connections_go_to_the_others_while_a_process_is_started_again() -> None:
+    with ExitStack() as opened:
+        listeners = opened.enter_context(listen("127.0.0.1", 0, 2))
+        one, other = listeners.sockets
+        for each in listeners.sockets:
+            each.settimeout(PATIENCE)
+        listeners.leave_to_others(one)
+        for _ in range(32):
+            opened.enter_context(socket.create_connection(one.getsockname()))
+            opened.enter_context(other.accept()[0])
+        listeners.leave_to_others(other)  # it is the last, and goes on
+        opened.enter_context(socket.create_connection(one.getsockname()))
+        opened.enter_context(other.accept()[0])
+        one.listen()  # as whoever inherited it does when he is ready
+        for _ in range(64):
+            opened.enter_context(socket.create_connection(one.getsockname()))
+        opened.enter_context(one.accept()[0])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_two_services_do_not_share_a_port(processes: int) -> None:
+    with listen("127.0.0.1", 0, 2) as first, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", first.sockets[0].getsockname()[1], processes)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def address_in(said: Path) -> str:

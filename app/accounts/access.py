@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer, SecurityScopes
+from fastapi.security import HTTPBearer
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,28 +122,25 @@ def _permissions(role: str, scopes: tuple[str, ...]) -> frozenset[Permission]:
 
 
 class _Bearer(HTTPBearer):
-    """The scheme of the document: whom it lets in is the caller."""
+    """The scheme of the document: whom it lets in is the caller, who has every permission that is needed."""
+
+    def __init__(self, needed: Iterable[Permission]) -> None:
+        super().__init__(scheme_name="apiKey", description="`Authorization: Bearer pl_…`")
+        self.needed = frozenset(needed)
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # of more than its credentials
-        return await identify(request)
-
-
-_bearer = _Bearer(scheme_name="apiKey", description="`Authorization: Bearer pl_…`")
-
-
-async def authorize(needed: SecurityScopes, who: Annotated[Principal, Security(_bearer)]) -> Principal:
-    """The caller, who has every scope that the operation asks for."""
-    missing = sorted(set(needed.scopes) - who.permissions)
-    if missing:
-        raise PermissionMissing(
-            f"This key lacks {', '.join(missing)}; a key has what is in its scopes and in its role {who.role!r}."
-        )
-    return who
+        who = await identify(request)
+        if not self.needed <= who.permissions:
+            missing = ", ".join(sorted(self.needed - who.permissions))
+            raise PermissionMissing(
+                f"This key lacks {missing}; a key has what is in its scopes and in its role {who.role!r}."
+            )
+        return who
 
 
 def requires(*needed: Permission) -> Any:
     """Dependency: the caller, with these permissions. `Annotated[Principal, requires(Permission.GOALS_READ)]`."""
-    return Security(authorize, scopes=[permission.value for permission in needed])
+    return Security(_Bearer(needed), scopes=[permission.value for permission in needed])
 
 
 async def session_of_caller(request: Request) -> AsyncSession:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -455,6 +456,7 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
 
 
+@lru_cache(maxsize=10_000)
 def first_instant(day: date, zone: ZoneInfo) -> datetime:
     """When a local day begins, in UTC (S1).
 

@@ -7,11 +7,11 @@ order recorded order, so an answer as of T stays the same for ever (`design.md` 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import TIMESTAMP, BigInteger, ForeignKey, insert, literal_column, select, text, update
+from sqlalchemy import TIMESTAMP, BigInteger, ForeignKey, Uuid, bindparam, insert, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base, OrganizationId, Tenant
+from app.core.db import Base, OrganizationId, Ready, Tenant
 
 STEP = timedelta(microseconds=1)
 BEGINNING = 1
@@ -68,21 +68,34 @@ async def tick(session: AsyncSession, org_id: OrganizationId, *, only_events: bo
         if not only_events:
             await configure(session, org_id)
         return known  # type: ignore[no-any-return]  # session.info is untyped
-    row = (
-        await session.execute(
-            select(LedgerClock.last_at, LedgerClock.manual_now, REAL_NOW)
-            .where(LedgerClock.org_id == org_id)
-            .with_for_update()
-        )
-    ).one()
-    at: datetime = max(row.manual_now or row[2], row.last_at + STEP).astimezone(UTC)
-    changes = {"last_at": at, "seq": LedgerClock.seq + 1}
+    row = await _LOCKED.row(session, org=org_id)
+    assert row is not None, "every organization has a clock"  # noqa: S101
+    last_at, manual_now, real_now = row
+    at: datetime = max(manual_now or real_now, last_at + STEP).astimezone(UTC)
     if not only_events:
-        changes["configured"] = LedgerClock.configured + 1
         session.info["configured"] = True
-    await session.execute(update(LedgerClock).where(LedgerClock.org_id == org_id).values(changes))
+    await _RECORDED.row(session, org=org_id, at=at, changes=0 if only_events else 1)
     session.info["recorded_at"] = at
     return at
+
+
+def is_locked(session: AsyncSession) -> bool:
+    """Whether this transaction has called `tick`."""
+    return "recorded_at" in session.info
+
+
+_MINE = LedgerClock.org_id == bindparam("org", type_=Uuid())
+_LOCKED = Ready(select(LedgerClock.last_at, LedgerClock.manual_now, REAL_NOW).where(_MINE).with_for_update())
+_RECORDED = Ready(
+    update(LedgerClock)
+    .where(_MINE)
+    .values(
+        last_at=bindparam("at"),
+        seq=LedgerClock.seq + literal_column("1"),
+        configured=LedgerClock.configured + bindparam("changes"),
+    )
+    .returning(LedgerClock.org_id)
+)
 
 
 async def configure(session: AsyncSession, org_id: OrganizationId) -> None:

@@ -37,9 +37,17 @@ class Kept:
     def __getitem__(self, key: Hashable) -> Any:
         return self._values[key]
 
+    def get(self, key: Hashable) -> Any:
+        """The value, or None."""
+        return self._values.get(key)
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
+        self.put(key, value, _weight(value))
+
+    def put(self, key: Hashable, value: Any, weight: int) -> None:
+        """Keep a value that weighs as much as so many rows."""
         self._values[key] = value
-        self.weight += 1 + _weight(value)
+        self.weight += 1 + weight
 
 
 @dataclass
@@ -85,15 +93,16 @@ async def kept(session: AsyncSession, org_id: OrganizationId, known_at: datetime
     Shared by all snapshots that see the same configuration; of an earlier `known_at` the snapshot's own. In a
     transaction that writes it is empty each time.
     """
-    if "is_snapshot" not in session.info:
+    info = session.info
+    if "is_snapshot" not in info:
         return Kept()
-    shared: Configurations | None = session.info["configurations"]
-    if shared is not None:
-        found = shared.of(org_id, await clock.present(session, org_id), known_at)
-        if found is not None:
-            return found
-    own: Kept = session.info.setdefault(("kept", org_id, known_at), Kept())
-    return own
+    found: Kept | None = info.get(("kept", org_id, known_at))
+    if found is None:
+        shared: Configurations | None = info["configurations"]
+        if shared is not None:
+            found = shared.of(org_id, await clock.present(session, org_id), known_at)
+        found = info["kept", org_id, known_at] = Kept() if found is None else found
+    return found
 
 
 async def remembered(

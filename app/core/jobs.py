@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Uuid, any_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Index, Integer, Uuid, any_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -99,20 +99,31 @@ async def due(session: AsyncSession) -> list[tuple[OrganizationId, str]]:
 
 async def claim(session: AsyncSession, org_id: OrganizationId, kind: str, limit: int) -> list[Work]:
     """Take due jobs, oldest first, that nobody else holds; they stay ours until the transaction ends."""
-    rows = await session.execute(
-        select(Job.id, Job.payload, Job.attempts)
-        .where(Job.org_id == org_id, Job.kind == kind, Job.run_at <= await database_now(session))
-        .order_by(Job.run_at, Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    rows = await _CLAIMED.rows(session, org_id=org_id, kind=kind, most=limit)
+    return [Work(row["id"], row["payload"], row["attempts"]) for row in rows]
+
+
+_CLAIMED = Ready(
+    select(Job.id, Job.payload, Job.attempts)
+    .where(
+        Job.org_id == bindparam("org_id"),
+        Job.kind == bindparam("kind"),
+        Job.run_at <= select(func.clock_timestamp()).scalar_subquery(),  # asked once, and not of each row
     )
-    return [Work(row.id, row.payload, row.attempts) for row in rows]
+    .order_by(Job.run_at, Job.id)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
 
 
 async def finish(session: AsyncSession, org_id: OrganizationId, done: Sequence[UUID]) -> None:
     """Remove jobs whose work commits with this transaction."""
-    mine = Job.id == any_(bindparam("done", list(done), type_=ARRAY(Uuid())))
-    await session.execute(delete(Job).where(Job.org_id == org_id, mine).execution_options(synchronize_session=False))
+    await _FINISHED.rows(session, org_id=org_id, done=done)
+
+
+_FINISHED = Ready(
+    delete(Job).where(Job.org_id == bindparam("org_id"), Job.id == any_(bindparam("done", type_=ARRAY(Uuid()))))
+)
 
 
 async def put_back(session: AsyncSession, org_id: OrganizationId, failed: Work, error: str) -> None:

@@ -33,6 +33,12 @@ def read_only(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def streams_body(endpoint: Endpoint) -> Endpoint:
+    """Mark an operation that reads its body itself, piece by piece, and tells `remember` the digest of the whole."""
+    endpoint.streams_body = True  # type: ignore[attr-defined]  # functions carry attributes
+    return endpoint
+
+
 def returns_secrets(*fields: str) -> Callable[[Endpoint], Endpoint]:
     """Mark an operation whose answer shows secrets once: they are not remembered for its `Idempotency-Key`."""
 
@@ -108,16 +114,20 @@ class TransactionalRoute(APIRoute):
         handle = super().get_route_handler()
         reads = self.methods == {"GET"} or getattr(self.endpoint, "is_read_only", False)
         secrets = getattr(self.endpoint, "secret_fields", ())
+        streams = getattr(self.endpoint, "streams_body", False)
 
         async def run(request: Request) -> Response:
             request.state.operation = f"{request.method} {self.path_format}"
-            await _read_json(request, needs_json=self.body_field is not None)
+            _refuse_compressed(request)
+            if not streams:
+                await _read_json(request, needs_json=self.body_field is not None)
             try:
                 async with AsyncExitStack() as stack:
                     state = request.app.state
                     transaction = Transaction(stack, state.database, state.writers, reads=reads)
                     request.state.transaction = transaction
                     request.state.idempotency = None
+                    request.state.streams_body = streams
                     response = await handle(request)
                     if request.state.idempotency is not None and transaction.session is not None:
                         await transaction.session.flush()
@@ -135,24 +145,39 @@ class TransactionalRoute(APIRoute):
 
 async def begin_idempotent(request: Request, session: AsyncSession, org_id: OrganizationId, caller_id: Any) -> None:
     """Look the request's `Idempotency-Key` up, if it has one and changes something."""
-    if request.method != "POST" or request.state.transaction.reads:
+    if request.method != "POST" or request.state.transaction.reads or request.state.streams_body:
         return
+    if idempotency.key_of(request) is not None and request.state.idempotency is None:
+        await remember(request, session, org_id, caller_id, await request.body())
+
+
+async def remember(
+    request: Request, session: AsyncSession, org_id: OrganizationId, caller_id: Any, body: bytes
+) -> None:
+    """Look the `Idempotency-Key` up, and let the answer be remembered; `body` is the body, or a digest of it."""
     key = idempotency.key_of(request)
-    if key is None or request.state.idempotency is not None:
+    if key is None:
         return
-    digest = idempotency.digest_of(request, await request.body())
+    digest = idempotency.digest_of(request, body)
     remembered = idempotency.Remembered(org_id, caller_id, request.state.operation, key, digest)
     settings: Settings = request.app.state.settings
     await remembered.look_up(session, timedelta(hours=settings.idempotency_hours))
     request.state.idempotency = remembered
 
 
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+
+def _refuse_compressed(request: Request) -> None:
+    is_plain = request.headers.get("content-encoding", "identity").strip().lower() in {"", "identity"}
+    if not is_plain and request.method not in _WITHOUT_BODY:
+        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
+
+
 async def _read_json(request: Request, *, needs_json: bool) -> None:
     """Parse a JSON body exactly: no floats, no NaN, no lone surrogates, no bottomless nesting."""
-    if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
+    if request.method in _WITHOUT_BODY:
         return
-    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         if needs_json and await request.body():

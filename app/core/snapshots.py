@@ -1,10 +1,10 @@
 """Snapshots for answers: one instant of the ledger that later writes cannot change."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +12,9 @@ from app.core import clock
 from app.core.budget import QueryBudget, Spending
 from app.core.db import Database, OrganizationId
 from app.core.problems import Problem
+from app.core.rehearsals import Rehearsal, rehearse
+
+_T = TypeVar("_T")
 
 
 class AsOfInTheFuture(Problem):
@@ -92,6 +95,16 @@ class Snapshots:
             snapshot(self.database, self.org_id, *instants) as session,
         ):
             yield session, spending
+
+    async def rehearse(self, act: Callable[[Rehearsal], Awaitable[_T]]) -> _T:
+        """What the act gives, of which nothing stays (`core/rehearsals.py`); the organization pays as for an answer.
+
+        The request's own snapshot is given up. Raises `QueryBudgetExceeded`.
+        """
+        async with self.budget.admitted(self.org_id, self._leave) as spending:
+            with spending.computing():
+                await self._leave()
+                return await rehearse(self.database.aside, self.org_id, act)
 
     async def _leave(self) -> None:
         if self.reading is not None:

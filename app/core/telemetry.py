@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import os
 import sys
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +24,19 @@ SECONDS = Histogram("paceline_http_request_seconds", "Time to answer.", ["method
 DELIVERIES = Counter("paceline_deliveries_total", "Webhook calls, by what became of them.", ["system", "outcome"])
 JOBS = Counter("paceline_jobs_total", "Jobs done or failed.", ["kind", "outcome"])
 
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the directory where processes count together; prometheus_client looks for it when it is imported."""
+
 log = structlog.get_logger("paceline")
+
+
+def metrics() -> bytes:
+    """What Prometheus reads: of all processes that share a directory, whichever of them is asked, else of this one."""
+    if SHARED_METRICS not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
 
 def configure_logging(level: str) -> None:
@@ -44,15 +59,23 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell the address of each request to a CRM
 
 
 class RequestContext:
     """Outermost: gives each request an id, bounds its body, counts and logs it."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, request_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        request_seconds: float,
+        of_files: Mapping[tuple[str, str], tuple[int, float]],
+    ) -> None:
+        """`of_files` has other limits for operations (method, path) that take whole files."""
         self.app = app
-        self.max_body_bytes = max_body_bytes
-        self.request_seconds = request_seconds
+        self.limits = max_body_bytes, request_seconds
+        self.of_files = of_files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,10 +96,11 @@ class RequestContext:
             await send(message)
 
         try:
-            if (declared := _declared_length(scope)) is not None and declared > self.max_body_bytes:
-                await self._refuse(scope, receive, answer, request_id)
+            most, patience = self.of_files.get((scope["method"], scope["path"]), self.limits)
+            if (declared := _declared_length(scope)) is not None and declared > most:
+                await _refuse(scope, receive, answer, request_id, most)
             else:
-                await self.app(scope, self._bounded(receive), answer)
+                await self.app(scope, _bounded(receive, most, patience), answer)
         finally:
             path = getattr(scope.get("route"), "path_format", None) or "unmatched"
             spent = time.perf_counter() - started
@@ -85,36 +109,39 @@ class RequestContext:
             seconds.observe(spent)
             log.info("request", method=scope["method"], path=path, status=status, ms=round(spent * 1000, 1))
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """A body without a declared length is counted while it comes in, and none may take for ever."""
-        seen, is_whole = 0, False
-        deadline = asyncio.get_running_loop().time() + self.request_seconds
 
-        async def counted() -> Message:
-            nonlocal seen, is_whole
-            if is_whole:
-                return await receive()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                sentence = f"The body did not arrive within {self.request_seconds:g} seconds."
-                raise RequestTimeout(sentence, headers={"Connection": "close"}) from None
-            is_whole = not message.get("more_body", False)
-            seen += len(message.get("body", b""))
-            if seen > self.max_body_bytes:
-                raise BodyTooLarge(self._sentence())
-            return message
+def _bounded(receive: Receive, most: int, seconds: float) -> Receive:
+    """A body without a declared length is counted while it comes in, and none may take for ever."""
+    seen, is_whole = 0, False
+    deadline = asyncio.get_running_loop().time() + seconds
 
-        return counted
+    async def counted() -> Message:
+        nonlocal seen, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            sentence = f"The body did not arrive within {seconds:g} seconds."
+            raise RequestTimeout(sentence, headers={"Connection": "close"}) from None
+        is_whole = not message.get("more_body", False)
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise BodyTooLarge(_sentence(most))
+        return message
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        problem = BodyTooLarge(self._sentence())
-        response = JSONResponse(problem.body(request_id), problem.status, media_type=MEDIA_TYPE)
-        await response(scope, receive, send)
+    return counted
 
-    def _sentence(self) -> str:
-        return f"The body is larger than {self.max_body_bytes} bytes; send it in parts."
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, request_id: str, most: int) -> None:
+    problem = BodyTooLarge(_sentence(most))
+    response = JSONResponse(problem.body(request_id), problem.status, media_type=MEDIA_TYPE)
+    await response(scope, receive, send)
+
+
+def _sentence(most: int) -> str:
+    return f"The body is larger than {most} bytes; send it in parts."
 
 
 @lru_cache(maxsize=4096)

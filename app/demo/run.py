@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Collection
@@ -21,7 +20,7 @@ from app.demo.api import DemoFailed, Paceline
 from app.demo.load import Loaded, load, opening
 from app.demo.show import show, where_to_look
 from app.demo.story import ZONE, Scale
-from app.supervisor import address, embedded_database, supervise, whole_service
+from app.supervisor import Listeners, embedded_database, keys_of, supervise, whole_service
 
 FILE = "demo.json"
 NOT_A_TERMINAL = 120  # columns
@@ -29,12 +28,13 @@ ORGANIZATION, CURRENCY = "Example Sales", "EUR"
 READY_SECONDS, TRANSLATED_SECONDS, POLL_SECONDS = 60.0, 60.0, 0.08
 
 
-def run(settings: Settings, listener: socket.socket) -> None:
+def run(settings: Settings, listeners: Listeners) -> None:
     """Start the service, load the story if that was not done yet, show what came of it, and go on serving."""
     level = os.environ.get("PACELINE_LOG_LEVEL", "WARNING")  # a line for each of some thousand webhooks helps nobody
     with embedded_database(settings) as (server, urls):
-        children = whole_service(settings, listener, urls, PACELINE_MANUAL_CLOCK="true", PACELINE_LOG_LEVEL=level)
-        demo = partial(_demo, address(listener), settings.public_base_url, server.directory / FILE, urls.app)
+        own = {"PACELINE_MANUAL_CLOCK": "true", "PACELINE_LOG_LEVEL": level, **keys_of(settings, server.directory)}
+        children = whole_service(settings, listeners, urls, **own)
+        demo = partial(_demo, listeners.url, settings.public_base_url, server.directory / FILE, urls.app)
         asyncio.run(supervise(children, server=server, meanwhile=demo))
 
 

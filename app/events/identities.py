@@ -34,6 +34,7 @@ class IdentitiesQuery(PageQuery):
 
     mapped: bool | None = Field(default=None, description="False: only those that stand for no member on any day.")
     source_id: UUID | None = Field(default=None, description="Only those of this source.")
+    kind: schemas.IdentityKind | None = Field(default=None, description="Only people, queues or teams.")
 
 
 async def list_identities(session: AsyncSession, org_id: OrganizationId, query: IdentitiesQuery) -> CountedIdentityPage:
@@ -43,6 +44,8 @@ async def list_identities(session: AsyncSession, org_id: OrganizationId, query: 
         wanted = wanted.where(Identity.source_id == query.source_id)
     if query.mapped is not None:
         wanted = wanted.where(_is_mapped(org_id) if query.mapped else ~_is_mapped(org_id))
+    if query.kind is not None:
+        wanted = wanted.where(Identity.kind == query.kind)
     rows, following = await paginate(session, wanted, [Key(Identity.recorded_at), Key(Identity.id)], query)
     return CountedIdentityPage(items=await _counted(session, org_id, rows), next_cursor=following)
 

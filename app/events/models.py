@@ -94,13 +94,16 @@ class Event(Tenant, Recorded, Base):
             "occurred_at",
             postgresql_where=text("is_shared AND superseded_at IS NULL"),
         ),
-        # The events of somebody: figures, their number, and the cells that a stale marker names.
+        # The events of somebody: figures, their number, and the cells that a stale marker names. Those with a day of
+        # their own also for when the ones of some days happened, whosever they are.
         Index("ix_event_identity_type", "org_id", "identity_id", "type", "occurred_at", postgresql_where=_CURRENT),
         Index(
-            "ix_event_identity_dated",
+            "ix_event_type_dated",
             "org_id",
+            "type",
             "identity_id",
             "occurred_on",
+            "occurred_at",
             postgresql_where=text("occurred_on IS NOT NULL AND superseded_at IS NULL"),
         ),
         # Each currency is found by looking for the one after it.
@@ -149,7 +152,7 @@ class Event(Tenant, Recorded, Base):
 class EventCredit(Tenant, Base):
     """One credit of a shared event's revision, in the order in which they were listed (S7).
 
-    `occurred_at` and `occurred_on` are the event's; null where a server of the version before wrote the row.
+    `type`, `occurred_at` and `occurred_on` are the event's; null where a server of a version before wrote the row.
     """
 
     __tablename__ = "event_credit"
@@ -174,6 +177,7 @@ class EventCredit(Tenant, Base):
     share: Mapped[Decimal]
     occurred_at: Mapped[datetime | None]
     occurred_on: Mapped[date | None]
+    type: Mapped[str | None]
 
 
 class StaleMarker(Identified, Base):

@@ -91,14 +91,12 @@ def read_plain(item: Any) -> tuple[EventFacts, str | None]:  # Any: JSON of what
 
 
 def _text(value: Any, most: int = MAX_ID, least: int = 1) -> str:
-    if type(value) is not str or not least <= len(value) <= most or not _is_storable(value):
+    """Text that is short enough and can be stored: no NUL, no lone surrogate, which `isprintable` knows quickly."""
+    if type(value) is not str or not least <= len(value) <= most:
+        raise Unclear
+    if "\x00" in value or not (value.isascii() or value.isprintable()):
         raise Unclear
     return value
-
-
-def _is_storable(value: str) -> bool:
-    """Whether it is neither NUL nor a lone surrogate that makes it unclear; `isprintable` knows the latter quickly."""
-    return "\x00" not in value and (value.isascii() or value.isprintable())
 
 
 def _object(value: Any, known: frozenset[str]) -> Object:

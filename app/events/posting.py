@@ -27,7 +27,7 @@ class SourceNotYours(Problem):
 class Outcomes:
     """What became of the items of a batch, in their order; on the wire `schemas.BatchOutcome`."""
 
-    items: Sequence[Outcome]
+    items: list[Outcome]
     counts: dict[Verdict, int]
 
     def to_json(self) -> bytes:

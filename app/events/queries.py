@@ -10,18 +10,7 @@ from app.accounts.access import Principal
 from app.core.db import OrganizationId
 from app.events.catalogue import CATALOGUE, SCORE
 from app.events.models import CloudEventSource, Event, EventCredit, EventHead, EventType, Source
-from app.events.retention import latest_archive
 from app.teams.models import Identity
-
-
-def terms_of_source(org_id: OrganizationId, source_id: UUID) -> Select[*tuple[Any, ...]]:
-    """The currency of amounts that come without one (S27); and before which day, of which zone, nothing is kept."""
-    archive = latest_archive(org_id).subquery("archive")
-    return (
-        select(Source.currency, archive.c.before, archive.c.time_zone)
-        .outerjoin(archive, archive.c.org_id == Source.org_id)
-        .where(Source.org_id == org_id, Source.id == source_id)
-    )
 
 
 def sources_by_key(org_id: OrganizationId, keys: set[str]) -> Select[*tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, Select, cast, func, select
@@ -52,7 +53,7 @@ def first_kept_day(before: date, cut_in: ZoneInfo, zone: ZoneInfo) -> date:
     return max(before, whole)
 
 
-def latest_archive(org_id: OrganizationId) -> Select[*tuple[Any, ...]]:
+def latest_archive(org_id: OrganizationId | ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
     """Before which day, of which zone, nothing is kept; no row where all is."""
     return (
         select(EventArchive.org_id, EventArchive.before, EventArchive.time_zone)

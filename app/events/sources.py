@@ -13,6 +13,8 @@ from app.core.db import Base, Identified, OrganizationId, Recorded, Tenant, tena
 from app.core.ids import new_id
 from app.core.problems import Conflict, constraint_problem
 
+SYSTEMS = ("api", "dynamics365", "fxiaoke", "hubspot", "paceline", "pipedrive", "salesforce", "webhook", "zoho")
+
 
 class SourceKeyTaken(Conflict):
     """Another source of the organization has this key already: choose another."""
@@ -26,7 +28,7 @@ class Source(Identified, Base):
     __tablename__ = "source"
     __table_args__ = tenant_table(
         UniqueConstraint("org_id", "key"),
-        CheckConstraint("system IN ('api', 'hubspot', 'pipedrive', 'paceline')", name="system"),
+        CheckConstraint(f"system IN {SYSTEMS!r}", name="system"),
     )
 
     key: Mapped[str]

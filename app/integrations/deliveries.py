@@ -2,34 +2,37 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
 from app.core import audit, jobs
-from app.core.db import OrganizationId, Ready, to_json
+from app.core.db import OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, paginate
 from app.core.problems import NotFound
-from app.core.telemetry import DELIVERIES
-from app.integrations import queries, schemas
+from app.core.sealing import CannotOpen, Keyring, keyring_of
+from app.core.telemetry import DELIVERIES, log
+from app.events.bulk import Insertion
+from app.integrations import queries, schemas, sealed
 from app.integrations.adapters import ADAPTERS
-from app.integrations.adapters.base import Adapter, NotAuthentic, RawRequest, Reply, Unparseable
+from app.integrations.adapters.base import REJECTED, Adapter, NotAuthentic, RawRequest, Reply, Unparseable
 from app.integrations.mapping import Mapping as SourceMapping
 from app.integrations.mapping import mapping_of
 from app.integrations.models import Delivery
+from app.integrations.rejections import Rejections
+from app.integrations.rejections import write as write_rejections
 from app.integrations.service import find_source, hook_url
 from app.integrations.translation import TRANSLATE
 
-# What may be kept of a call's headers: nothing that proves anything.
-KEPT_HEADERS = ("content-type", "user-agent", "x-hubspot-request-timestamp", "x-hubspot-signature-version")
-REJECTED = Reply(401)
+# What may be kept of a call's headers, beside the adapter's own: nothing that proves anything.
+KEPT_HEADERS = ("content-type", "user-agent")
 
 
 class DeliveryNotFound(NotFound):
@@ -38,63 +41,122 @@ class DeliveryNotFound(NotFound):
     code, title = "delivery-not-found", "Delivery not found"
 
 
-async def receive(
-    session: AsyncSession, org_id: OrganizationId, source_id: UUID, request: RawRequest, base_url: str
-) -> Reply:
-    """Store an authentic call and the job that translates it; gives the answer to its sender.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A webhook call as it came, and to which source."""
 
-    The address of the request is replaced by the one that the source's signatures cover. What is not
+    source_id: UUID
+    request: RawRequest
+
+
+async def receive(
+    session: AsyncSession, org_id: OrganizationId, calls: Sequence[Call], base_url: str, rejections: Rejections
+) -> list[Reply]:
+    """Store the authentic ones of these calls and the jobs that translate them; gives the answer to each sender.
+
+    The address of a request is replaced by the one that the source's signatures cover. What is not
     authentic is counted and not kept.
     """
-    hook = await queries.HOOK.row(session, org_id=org_id, source_id=source_id)
+    sources = dict.fromkeys(call.source_id for call in calls)
+    hooks = {each: await queries.HOOK.row(session, org_id=org_id, source_id=each) for each in sources}
+    rows: list[dict[str, Any]] = []  # Any: values of columns
+    keyring = keyring_of(session)
+    replies = [_read(org_id, call, hooks[call.source_id], keyring, base_url, rows, rejections) for call in calls]
+    at = next((hook["now"].astimezone(UTC) for hook in hooks.values() if hook is not None), None)
+    if at is not None and (refused := rejections.take(org_id)):
+        await write_rejections(session, org_id, refused, at)
+    await _STORED.run(session, _STORED.columns(rows), org_id=org_id)
+    received = [{"delivery_id": str(row["id"])} for row in rows if row["verdict"] == "received"]
+    await jobs.enqueue(session, org_id, TRANSLATE, received)
+    return replies
+
+
+_STORED = Insertion(
+    Delivery,
+    same=("org_id",),
+    mostly=("source_id", "received_at", "origin", "raw", "verdict", "error", "items", "processed_at"),
+)
+
+
+# Any: a row of the database, and rows for it.
+def _read(
+    org_id: OrganizationId,
+    call: Call,
+    hook: Any | None,
+    keyring: Keyring,
+    base_url: str,
+    rows: list[dict[str, Any]],
+    rejections: Rejections,
+) -> Reply:
+    """The answer to a call; one that is authentic is added to the rows to be stored, and others are counted."""
     if hook is None:
         return REJECTED
-    adapter, mapping = ADAPTERS[hook["system"]], _mapping(hook["mapping"])
+    secrets = _secrets(keyring, org_id, call.source_id, hook)
+    if secrets is None:
+        return Reply(503)  # and not 'rejected': the sender is to try again
+    adapter, mapping = ADAPTERS[hook["system"]], _mapping(hook["system"], hook["mapping"])
     now: datetime = hook["now"].astimezone(UTC)
-    address = hook["signed_url"] or hook_url(base_url, source_id)
-    signed = RawRequest(request.method, address, request.headers, request.body)
+    signed = replace(call.request, url=hook["signed_url"] or hook_url(base_url, call.source_id))
     try:
-        adapter.authenticate(signed, hook["secrets"] or [], now, mapping)
+        adapter.authenticate(signed, secrets, now, mapping)
     except NotAuthentic:
         DELIVERIES.labels(hook["system"], "rejected").inc()
+        rejections.count(org_id, call.source_id)
         return adapter.reject(signed)
-    delivery_id = new_id()
-    told = _told(adapter, mapping, request, now)
-    await _STORE.rows(session, org_id_=org_id, id_=delivery_id, source_id_=source_id, received_at_=now, **told)
-    if told["verdict_"] == "received":
-        await jobs.enqueue(session, org_id, TRANSLATE, [{"delivery_id": str(delivery_id)}])
-    DELIVERIES.labels(hook["system"], told["verdict_"]).inc()
-    return adapter.acknowledge(signed)
+    row = {"id": new_id(), "source_id": call.source_id, "received_at": now}
+    row |= columns_of(adapter, mapping, signed, secrets, now)
+    rows.append(row)
+    DELIVERIES.labels(hook["system"], row["verdict"]).inc()
+    return adapter.acknowledge(signed, secrets, now)
 
 
-_STORE = Ready(insert(Delivery).values({column.name: bindparam(f"{column.name}_") for column in Delivery.__table__.c}))
+async def answer_challenge(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, request: RawRequest
+) -> Reply | None:
+    """The answer to a GET or OPTIONS by which a system asks whether somebody is here; None where none is due."""
+    hook = await queries.HOOK.row(session, org_id=org_id, source_id=source_id)
+    if hook is None or (secrets := _secrets(keyring_of(session), org_id, source_id, hook)) is None:
+        return None
+    return ADAPTERS[hook["system"]].handshake(request, secrets)
+
+
+def _secrets(keyring: Keyring, org_id: OrganizationId, source_id: UUID, hook: Any) -> Sequence[str] | None:
+    """The active secrets; None where the server has lost the key for them."""
+    try:
+        return sealed.opened(keyring, org_id, source_id, sealed.SECRET, hook["secrets"] or ())
+    except CannotOpen as error:
+        log.error("secret-does-not-open", org_id=str(org_id), source_id=str(source_id), reason=str(error))
+        return None
 
 
 @lru_cache(maxsize=256)
-def _mapping(configured: str) -> SourceMapping:
+def _mapping(system: str, configured: str) -> SourceMapping:
     """By the text of its configuration: read once, and not with each call."""
-    return mapping_of(json.loads(configured), "UTC")
+    return mapping_of(json.loads(configured), ADAPTERS[system].defaults, "UTC")
 
 
-def _told(adapter: Adapter, mapping: SourceMapping, request: RawRequest, now: datetime) -> dict[str, Any]:
-    """The columns of a delivery that come from the call, as parameters of `_STORE`."""
+def columns_of(
+    adapter: Adapter, mapping: SourceMapping, request: RawRequest, secrets: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    """The columns of a delivery that come from a call."""
     told: dict[str, Any] = {
-        "headers_": to_json(_kept(request.headers)),
-        "digest_": hashlib.sha256(request.body).digest(),
-        "size_": len(request.body),
-        "items_": "[]",
+        "origin": "webhook",
+        "headers": _kept(request.headers, adapter),
+        "digest": hashlib.sha256(request.body).digest(),
+        "size": len(request.body),
+        "items": [],
     }
     try:
-        redacted = adapter.redact(request.body, mapping)
+        body = adapter.redact(request, secrets, mapping)
     except Unparseable as problem:
-        unread = {"body_": None, "raw_": request.body, "verdict_": "unparseable", "error_": str(problem)}
-        return told | unread | {"processed_at_": now}
-    body = None if redacted is None else to_json(redacted)
-    return told | {"body_": body, "raw_": None, "verdict_": "received", "error_": None, "processed_at_": None}
+        raw = adapter.scrub(request.body)
+        unread = {"body": None, "raw": raw, "verdict": "unparseable", "error": str(problem)}
+        return told | unread | {"processed_at": now}
+    return told | {"body": body, "raw": None, "verdict": "received", "error": None, "processed_at": None}
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    told = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+def _kept(headers: Mapping[str, str], adapter: Adapter) -> dict[str, str]:
+    told = {name: headers[name] for name in (*KEPT_HEADERS, *adapter.headers) if name in headers}
     return {name: value.encode("ascii", "replace").decode()[:200].replace("\x00", "?") for name, value in told.items()}
 
 
@@ -115,6 +177,7 @@ def _shown(delivery: Delivery) -> schemas.Delivery:
         id=delivery.id,
         source_id=delivery.source_id,
         received_at=delivery.received_at,
+        origin=delivery.origin,
         verdict=delivery.verdict,
         error=delivery.error,
         size=delivery.size,

@@ -221,7 +221,7 @@ class Network:
     """The links around some records, resolved through merges, with what is needed of the records they lead to.
 
     `merged` tells what was merged into what, `created` when leads and deals were made, `deleted` which
-    of them are no more.
+    of them are no more, `owners` whose deals and contacts are, where records without an owner go by them.
     """
 
     def __init__(
@@ -231,10 +231,12 @@ class Network:
         merged: Mapping[Key, Key] | None = None,
         created: Mapping[Key, datetime] | None = None,
         deleted: AbstractSet[Key] = frozenset(),
+        owners: Mapping[Key, str] | None = None,
     ) -> None:
         self._merged = dict(merged or {})
         self.created: Mapping[Key, datetime] = created or {}
         self.deleted = deleted
+        self.owners: Mapping[Key, str] = owners or {}
         self._ends: dict[Key, dict[str, list[End]]] = defaultdict(lambda: defaultdict(list))
         for (one, other), ties in self._pairs(links).items():
             if end := _joined(ties):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Literal
 
+from app.integrations.rules import Rule, rule_of
+
 CONNECTED = "f240bbac-87c9-4f6e-bf70-924b57d47db7"
 """HubSpot's id of the call disposition 'Connected'."""
 
@@ -46,6 +48,9 @@ class Mapping:
     qualified_lead_stages: frozenset[str] = frozenset({"qualified-stage-id", "salesqualifiedlead"})
     converted_lead_stages: frozenset[str] = frozenset({"opportunity", "customer"})
 
+    sent_quote_stages: frozenset[str] = frozenset()
+    accepted_quote_stages: frozenset[str] = frozenset()
+
     meeting_held: Literal["ended", "completed"] = "ended"
     completed_outcomes: frozenset[str] = frozenset({"COMPLETED"})
     not_held_outcomes: frozenset[str] = frozenset({"CANCELED", "CANCELLED", "NO SHOW", "NO_SHOW"})
@@ -58,29 +63,59 @@ class Mapping:
         default_factory=lambda: {"call": "call", "meeting": "meeting", "email": "email"}
     )
 
+    scheme: Literal["standard_webhooks", "github", "stripe", "hmac_sha256", "static"] = "standard_webhooks"
+    signature_header: str | None = None
+    naive_times: Literal["local", "utc"] = "local"
+    items: str | None = None
+    rules: tuple[Rule, ...] = ()
+
+    objects: Mapped[str, str] = field(default_factory=dict)
+    fields: Mapped[str, Mapped[str, str]] = field(default_factory=dict)
+    currencies: Mapped[str, str] = field(default_factory=dict)
     properties: Mapped[str, Mapped[str, PropertyFrom]] = field(default_factory=dict)
+
+    def field_of(self, object: str, role: str, standard: str) -> str:  # noqa: A002
+        """The field of an object that plays a role (`amount`, `owner`, `close_date` ...): the configured one, or the
+        system's standard one."""
+        return self.fields.get(object, {}).get(role, standard)
 
     def extra_fields(self, object: str) -> frozenset[str]:  # noqa: A002
         """Fields of an object that the adapter does not know by itself, but this mapping reads."""
         fields = {told.field for told in self.properties.get(object, {}).values()}
+        fields |= set(self.fields.get(object, {}).values())
         return frozenset(fields | set(self.credit_roles.values() if object == "deal" else ()))
 
     def reads_more_than(self, earlier: "Mapping") -> bool:
         """Whether this mapping reads fields that the earlier one did not: records do not have these yet."""
-        return any(self.extra_fields(kind) - earlier.extra_fields(kind) for kind in ("deal", *self.properties))
+        if (self.objects, self.rules, self.items) != (earlier.objects, earlier.rules, earlier.items):
+            return True
+        return bool(self.reads_more_of(earlier))
+
+    def reads_more_of(self, earlier: "Mapping") -> list[str]:
+        """The objects of which this mapping reads fields that the earlier one did not."""
+        kinds = {"deal", *self.properties, *self.fields}
+        return sorted(kind for kind in kinds if self.extra_fields(kind) - earlier.extra_fields(kind))
+
+
+def changed(configured: Mapped[str, Any], wanted: Mapped[str, Any]) -> dict[str, Any]:
+    """The configuration with what is wanted of it; what is absent stays, None restores a default."""
+    return {name: value for name, value in {**configured, **wanted}.items() if value is not None}
 
 
 # Any: configuration as it is stored, which the schema of sources has checked.
-def mapping_of(configured: Mapped[str, Any], time_zone: str) -> Mapping:
-    """The mapping with defaults for what is not configured."""
+def mapping_of(configured: Mapped[str, Any], defaults: Mapped[str, Any], time_zone: str) -> Mapping:
+    """The mapping; what is not configured is as the system has it by default, else as all have."""
     known = {each.name for each in fields(Mapping)}
-    given = {name: _read(name, value) for name, value in configured.items() if name in known}
+    told = {**defaults, **configured}
+    given = {name: _read(name, value) for name, value in told.items() if name in known}
     if "credit_correction_days" in configured:
         given["credit_correction"] = timedelta(days=configured["credit_correction_days"])
     return Mapping(time_zone=time_zone, **given)
 
 
 def _read(name: str, value: Any) -> Any:
+    if name == "rules":
+        return tuple(map(rule_of, value))
     if name == "properties":
         return {kind: {to: PropertyFrom(**told) for to, told in each.items()} for kind, each in value.items()}
     if name == "customer":

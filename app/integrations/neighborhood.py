@@ -1,20 +1,23 @@
 """The links around records, as translations need them: through merges, two hops far."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, union_all
+from sqlalchemy import Text, any_, bindparam, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.db import OrganizationId
 from app.integrations.folding import Key, LinkChange, Network
-from app.integrations.histories import batches, by_keys
+from app.integrations.histories import OF_SOURCE, Known, as_arrays, by_keys
 from app.integrations.models import CrmRecord, RecordLink
 
 PARTIES = frozenset({"company", "contact", "deal", "lead"})
+# Quotes and feedback may have no owner of their own: then those of the deal or contact are theirs.
+ANSWERS, LENDERS = frozenset({"feedback", "quote"}), frozenset({"contact", "deal"})
 
 
 @dataclass
@@ -28,11 +31,12 @@ class Neighborhood:
     merged: dict[Key, Key] = field(default_factory=dict)
     created: dict[Key, datetime] = field(default_factory=dict)
     deleted: set[Key] = field(default_factory=set)
-    _asked: set[Key] = field(default_factory=set)
+    owners: dict[Key, str] = field(default_factory=dict)
+    asked: set[Key] = field(default_factory=set)
 
     def network(self) -> Network:
         """What has been collected."""
-        return Network(self.links, merged=self.merged, created=self.created, deleted=self.deleted)
+        return Network(self.links, merged=self.merged, created=self.created, deleted=self.deleted, owners=self.owners)
 
     async def expand(self, keys: Iterable[Key]) -> set[Key]:
         """The keys with all that was merged into them and all that they were merged into."""
@@ -40,34 +44,31 @@ class Neighborhood:
         grown = set(keys)
         while grown != found:
             found = grown
-            unknown = found - self._asked
-            self._asked |= unknown
-            for some in batches(sorted(unknown)):
-                await self._ask(some)
+            unknown = found - self.asked
+            self.asked |= unknown
+            if unknown:
+                await self._ask(unknown)
             grown = found | self._aliases(found)
         return found
 
-    async def _ask(self, keys: Sequence[Key]) -> None:
-        columns = (
-            CrmRecord.object,
-            CrmRecord.external_id,
-            CrmRecord.merged_into,
-            CrmRecord.source_created_at,
-            CrmRecord.is_deleted,
-        )
-        mine = and_(CrmRecord.org_id == self.org_id, CrmRecord.source_id == self.source_id)
-        itself = by_keys(columns, (CrmRecord.object, CrmRecord.external_id), keys, mine)
-        went_in = and_(mine, CrmRecord.merged_into.is_not(None))  # as the partial index says
-        merged = by_keys(columns, (CrmRecord.object, CrmRecord.merged_into), keys, went_in)
-        rows = await self.session.execute(union_all(itself, merged))
-        for object_, external_id, into, created, is_deleted in rows:
-            key = (object_, external_id)
-            if into is not None:
-                self.merged[key] = (object_, into)
-            if created is not None:
-                self.created[key] = created
-            if is_deleted:
-                self.deleted.add(key)
+    async def _ask(self, keys: Collection[Key]) -> None:
+        for asked in (_ITSELF, _WENT_IN):
+            rows = await asked.rows(self.session, org_id=self.org_id, source_id=self.source_id, **as_arrays(keys))
+            for object_, external_id, into, created, is_deleted in rows:
+                key = (object_, external_id)
+                if into is not None:
+                    self.merged[key] = (object_, into)
+                if created is not None:
+                    self.created[key] = created
+                if is_deleted:
+                    self.deleted.add(key)
+
+    async def learn_owners(self, keys: Collection[Key], owner_field: str) -> None:
+        """Whose these records are now."""
+        given = {"org_id": self.org_id, "source_id": self.source_id, "owner_field": owner_field, **as_arrays(keys)}
+        for object_, external_id, owner in await _OWNERS.rows(self.session, **given):
+            if owner:
+                self.owners[object_, external_id] = owner
 
     def _aliases(self, keys: set[Key]) -> set[Key]:
         near = {key: into for key, into in self.merged.items() if key in keys or into in keys}
@@ -75,58 +76,111 @@ class Neighborhood:
 
     async def hop(self, keys: Collection[Key], kinds: Collection[str]) -> set[Key]:
         """Collect the links from the keys (through merges) to objects of some kinds; gives those objects."""
-        wanted = await self.expand(keys)
+        wanted = as_arrays(await self.expand(keys))
         reached: set[Key] = set()
-        link = RecordLink
-        columns = (
-            link.from_object,
-            link.from_id,
-            link.to_object,
-            link.to_id,
-            link.at,
-            link.tie,
-            link.removed,
-            link.is_primary,
-        )
-        for some in batches(sorted(wanted)):
-            for own, other in (
-                ((link.from_object, link.from_id), link.to_object),
-                ((link.to_object, link.to_id), link.from_object),
-            ):
-                where = and_(link.org_id == self.org_id, link.source_id == self.source_id, other.in_(sorted(kinds)))
-                rows = await self.session.execute(by_keys(columns, own, some, where))
-                found = [LinkChange(*row) for row in rows]
-                self.links.update(found)
-                reached |= {end for link in found for end in link.ends if end[0] in kinds}
+        for asked in (_LINKED_FROM, _LINKED_TO):
+            given = {"org_id": self.org_id, "source_id": self.source_id, "kinds": sorted(kinds), **wanted}
+            found = [LinkChange(*row) for row in await asked.rows(self.session, **given)]
+            self.links.update(found)
+            reached |= {end for link in found for end in link.ends if end[0] in kinds}
         return await self.expand(reached)
 
 
-async def around(session: AsyncSession, org_id: OrganizationId, source_id: UUID, keys: Collection[Key]) -> Network:
-    """All that the translations of these records need of others: parties, and the parties of these."""
+_RECORD = (
+    CrmRecord.object,
+    CrmRecord.external_id,
+    CrmRecord.merged_into,
+    CrmRecord.source_created_at,
+    CrmRecord.is_deleted,
+)
+_ITSELF = by_keys(_RECORD, (CrmRecord.object, CrmRecord.external_id), *OF_SOURCE)
+_MERGED = CrmRecord.merged_into.is_not(None)  # as the partial index says
+_WENT_IN = by_keys(_RECORD, (CrmRecord.object, CrmRecord.merged_into), *OF_SOURCE, _MERGED)
+
+_OWNERS = by_keys(
+    (
+        CrmRecord.object,
+        CrmRecord.external_id,
+        func.jsonb_extract_path_text(CrmRecord.state, bindparam("owner_field", type_=Text())),
+    ),
+    (CrmRecord.object, CrmRecord.external_id),
+    *OF_SOURCE,
+)
+
+_LINK = (
+    RecordLink.from_object,
+    RecordLink.from_id,
+    RecordLink.to_object,
+    RecordLink.to_id,
+    RecordLink.at,
+    RecordLink.tie,
+    RecordLink.removed,
+    RecordLink.is_primary,
+)
+_LINKS_OF_SOURCE = (RecordLink.org_id == bindparam("org_id"), RecordLink.source_id == bindparam("source_id"))
+_KINDS = any_(bindparam("kinds", type_=ARRAY(Text())))
+_LINKED_FROM = by_keys(
+    _LINK, (RecordLink.from_object, RecordLink.from_id), *_LINKS_OF_SOURCE, RecordLink.to_object == _KINDS
+)
+_LINKED_TO = by_keys(
+    _LINK, (RecordLink.to_object, RecordLink.to_id), *_LINKS_OF_SOURCE, RecordLink.from_object == _KINDS
+)
+
+
+async def around(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, keys: Collection[Key], lent_owner: str | None = None
+) -> Network:
+    """All that the translations of these records need of others: parties, and the parties of these.
+
+    `lent_owner` is the field of a deal or contact by which quotes and feedback without an owner are credited.
+    """
+    near, parties = await _near(session, org_id, source_id, keys)
+    if lent_owner is not None and any(key[0] in ANSWERS for key in keys):
+        await near.learn_owners([key for key in parties if key[0] in LENDERS], lent_owner)
+    return near.network()
+
+
+async def reach(session: AsyncSession, org_id: OrganizationId, source_id: UUID, keys: Collection[Key]) -> set[Key]:
+    """These records and all of which their translations need anything."""
+    near, _ = await _near(session, org_id, source_id, keys)
+    return set(keys) | near.asked
+
+
+async def _near(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, keys: Collection[Key]
+) -> tuple[Neighborhood, set[Key]]:
+    """What is around the records, and those of it that are parties next to them."""
     near = Neighborhood(session, org_id, source_id)
     parties = await near.hop(keys, PARTIES)
     further = await near.hop([key for key in parties if key[0] != "company"], PARTIES)
     leads = [key for key in parties | further if key[0] == "lead" and key in near.deleted]
     if leads:
         await near.hop(leads, {"deal"})
-    return near.network()
+    return near, parties
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """What was not known before: of which records, which of these were made, deleted or merged, and whose links.
 
-    `merged` holds the survivors of before too, which lose what was merged into others after all.
+    `merged` holds the survivors of before too, which lose what was merged into others after all. `known` is what was
+    loaded to learn it.
     """
 
     records: AbstractSet[Key]
     whole: AbstractSet[Key]
     merged: AbstractSet[Key]
     pairs: AbstractSet[tuple[Key, Key]]
+    known: Known
 
 
 async def dependents(
-    session: AsyncSession, org_id: OrganizationId, source_id: UUID, learnt: Learnt, activities: Collection[str]
+    session: AsyncSession,
+    org_id: OrganizationId,
+    source_id: UUID,
+    learnt: Learnt,
+    activities: Collection[str],
+    lent_owner: str | None = None,
 ) -> set[Key]:
     """Other records whose events may change by what was learnt: what hangs on these through links and merges."""
     near = Neighborhood(session, org_id, source_id)
@@ -139,6 +193,8 @@ async def dependents(
     # A deal that was made or deleted: the lead that it came from was converted, or not.
     deals = {key for key in learnt.whole if key[0] == "deal"}
     found |= await near.hop(deals, {"lead"}) if deals else set()
+    if lent_owner is not None and (lenders := {key for key in learnt.records if key[0] in LENDERS}):
+        found |= await near.hop(lenders, ANSWERS)
     # What is linked to a merged object is linked to the survivor; so are the activities of these deals and leads.
     moved = await near.hop(learnt.merged, {*PARTIES, *activities}) if learnt.merged else set()
     hubs |= contacts | leads | {key for key in moved | learnt.merged if key[0] in {"deal", "lead", "contact"}}

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, and_, bindparam, cast, func, select
 
 from app.core.clock import LedgerClock
 from app.core.db import OrganizationId, Ready
 from app.events.sources import Source, SourceCounts
-from app.integrations.models import CrmRecord, Delivery, RecordField, SourceConnection, SourceSecret
+from app.integrations.models import CrmRecord, Delivery, RecordField, SourceConnection, SourceCredentials, SourceSecret
 
 
 def sources(org_id: OrganizationId) -> Select[Source, SourceConnection, list[str] | None]:
@@ -44,6 +44,26 @@ _SECRETS = (
     )
     .scalar_subquery()
 )
+
+
+def secrets_in_use(org_id: OrganizationId, source_id: UUID) -> ScalarSelect[list[str] | None]:
+    """The secrets of a source that are not retired, as one array; null where there is none."""
+    return (
+        select(func.array_agg(SourceSecret.secret))
+        .where(SourceSecret.org_id == org_id, SourceSecret.source_id == source_id, SourceSecret.retired_at.is_(None))
+        .scalar_subquery()
+    )
+
+
+def credentials_there(org_id: OrganizationId, source_id: UUID) -> ColumnElement[bool]:
+    """Whether the source's system can be asked."""
+    return (
+        select(SourceCredentials.source_id)
+        .where(SourceCredentials.org_id == org_id, SourceCredentials.source_id == source_id)
+        .exists()
+    )
+
+
 HOOK = Ready(
     select(
         Source.system,

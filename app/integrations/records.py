@@ -15,7 +15,7 @@ from app.integrations.adapters import ADAPTERS
 from app.integrations.models import CrmRecord, RecordField
 from app.integrations.neighborhood import Neighborhood
 
-LINKED = ("activity", "call", "company", "contact", "deal", "email", "lead", "meeting")
+LINKED = ("activity", "call", "company", "contact", "deal", "email", "feedback", "lead", "meeting", "quote")
 
 
 class RecordNotFound(NotFound):
@@ -49,7 +49,7 @@ async def get_record(session: AsyncSession, org_id: OrganizationId, record_id: U
     return schemas.RecordDetail(
         **_shown(row[0], row[1], row[2]).model_dump(),
         fields=await _histories(session, org_id, record_id),
-        links=await _links(session, row[0]),
+        links=await links_of(session, row[0]),
     )
 
 
@@ -66,7 +66,8 @@ async def _histories(
     return told
 
 
-async def _links(session: AsyncSession, row: CrmRecord) -> list[schemas.Link]:
+async def links_of(session: AsyncSession, row: CrmRecord) -> list[schemas.Link]:
+    """What a record is linked to, through merges."""
     near = Neighborhood(session, row.org_id, row.source_id)
     await near.hop([(row.object, row.external_id)], LINKED)
     network = near.network()

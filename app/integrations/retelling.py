@@ -1,7 +1,6 @@
 """Passes over the stored deliveries of a source, some at a time: to learn more from them, or to forget."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import jobs
 from app.core.db import OrganizationId
 from app.events.bulk import among
-from app.integrations import translation
+from app.integrations import differing, refolding, translation
 from app.integrations.models import Delivery
-from app.integrations.translation import FORGET, REFOLD, TRANSLATE
+from app.integrations.refolding import REFOLD, RETELL
+from app.integrations.translation import FORGET, TRANSLATE
 
-RETELL = "retell-deliveries"
 # Of one transaction: so many deliveries, or as many as came in so many bytes.
 DELIVERIES, BYTES = 500, 4_000_000
 
@@ -26,46 +25,46 @@ async def retell(session: AsyncSession, org_id: OrganizationId, works: Sequence[
     revised once, by all that is known. Deliveries that wait to be translated are left to their own jobs.
     """
     for work in works:
+        if not await refolding.goes_on(session, org_id, RETELL, work.payload):
+            continue
         source_id = UUID(work.payload["source_id"])
-        deliveries = await _following(session, org_id, work.payload)
+        deliveries = await following(session, org_id, source_id, work.payload.get("after"))
         if not deliveries:
-            await jobs.enqueue(session, org_id, REFOLD, [{"source_id": str(source_id)}])
+            rest = {name: value for name, value in work.payload.items() if name != "after"}
+            await jobs.enqueue(session, org_id, REFOLD, [rest])
             continue
         failed = [each for each in deliveries if each.processed_at is not None and each.verdict == "failed"]
         await jobs.enqueue(session, org_id, TRANSLATE, [{"delivery_id": str(each.id)} for each in failed])
         translated = [each for each in deliveries if each.processed_at is not None and each.verdict != "failed"]
         source, read, at = await translation.read_locked(session, org_id, source_id, translated)
         await translation.learn(session, source, read, at)
-        translation.judge(read, {}, at)
-        await _hand_on(session, org_id, RETELL, work, deliveries)
+        await translation.judge(session, org_id, read, {}, at)
+        await refolding.hand_on(session, org_id, RETELL, work.payload, deliveries[-1].id, len(deliveries), {})
 
 
 async def forget(session: AsyncSession, org_id: OrganizationId, works: Sequence[jobs.Work]) -> None:
-    """Take the values of objects that were erased for privacy out of stored bodies; verdicts stay."""
+    """Take the values of objects that were erased for privacy out of stored bodies and reports; verdicts stay."""
     for work in works:
-        deliveries = await _following(session, org_id, work.payload)
+        source_id = UUID(work.payload["source_id"])
+        erased = {(object_, external_id) for object_, external_id in work.payload["objects"]}
+        await differing.forget(session, org_id, source_id, erased)
+        deliveries = await following(session, org_id, source_id, work.payload.get("after"))
         if not deliveries:
             continue
-        source = await translation.connected(session, org_id, UUID(work.payload["source_id"]))
-        erased = {(object_, external_id) for object_, external_id in work.payload["objects"]}
+        source = await translation.connected(session, org_id, source_id)
         for delivery in deliveries:
             delivery.body = source.adapter.forget(delivery.body, erased)
-        await _hand_on(session, org_id, FORGET, work, deliveries)
+        await jobs.enqueue(session, org_id, FORGET, [{**work.payload, "after": str(deliveries[-1].id)}])
 
 
-async def _hand_on(
-    session: AsyncSession, org_id: OrganizationId, kind: str, work: jobs.Work, done: Sequence[Delivery]
-) -> None:
-    await jobs.enqueue(session, org_id, kind, [{**work.payload, "after": str(done[-1].id)}])
-
-
-# Any: the payload of a job.
-async def _following(session: AsyncSession, org_id: OrganizationId, payload: dict[str, Any]) -> Sequence[Delivery]:
+async def following(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, after: str | UUID | None
+) -> Sequence[Delivery]:
     """The next deliveries of the source, the oldest first."""
-    mine = (Delivery.org_id == org_id, Delivery.source_id == UUID(payload["source_id"]))
+    mine = (Delivery.org_id == org_id, Delivery.source_id == source_id)
     wanted = select(Delivery.id, Delivery.size).where(*mine)
-    if (after := payload.get("after")) is not None:
-        wanted = wanted.where(Delivery.id > UUID(after))
+    if after is not None:
+        wanted = wanted.where(Delivery.id > UUID(str(after)))
     ids: list[UUID] = []
     left = BYTES
     for row in await session.execute(wanted.order_by(Delivery.id).limit(DELIVERIES)):

@@ -15,8 +15,18 @@ from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute
 from app.core.telemetry import DELIVERIES
 from app.events.sources import SourceKeyTaken
-from app.integrations import deliveries, records, schemas, service
-from app.integrations.adapters.base import RawRequest, Reply
+from app.integrations import (
+    backfill_router,
+    credentials_router,
+    deliveries,
+    directory_router,
+    oversight_router,
+    records,
+    schemas,
+    service,
+    subscription_router,
+)
+from app.integrations.adapters.base import REJECTED, RawRequest, Reply
 
 SourceReader = Annotated[Principal, requires(Permission.SOURCES_READ)]
 SourceWriter = Annotated[Principal, requires(Permission.SOURCES_WRITE)]
@@ -59,8 +69,31 @@ _PROOFS = [
         "name": "Authorization",
         "in": "header",
         "required": False,
-        "description": "Pipedrive: `Basic` with the user and password that are the source's secret; no API key.",
-        "schema": {"type": "string", "pattern": "^[Bb]asic "},
+        "description": "Pipedrive: `Basic` with the user and password that are the source's secret; no API key. "
+        "Systems that sign nothing (Salesforce, Dynamics 365, a Flow): `Basic` or `Bearer` with the secret.",
+        "schema": {"type": "string", "pattern": "^([Bb]asic|[Bb]earer) "},
+    },
+    {
+        "name": "X-Paceline-Key",
+        "in": "header",
+        "required": False,
+        "description": "Systems that sign nothing: the secret itself.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "key",
+        "in": "query",
+        "required": False,
+        "description": "The same, for systems that send no headers; `code` and `token` are taken too.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "webhook-signature",
+        "in": "header",
+        "required": False,
+        "description": "Standard Webhooks (Svix: `svix-signature`): `v1,` and the HMAC, or `v1a,` and the Ed25519 "
+        "signature, over `webhook-id`, `webhook-timestamp` and body.",
+        "schema": {"type": "string"},
     },
 ]
 
@@ -112,13 +145,13 @@ async def update_source(
     request: Request,
     response: Response,
     if_match: etags.IfMatch = None,
-) -> schemas.Source:
+) -> schemas.ChangedSource:
     """Change a source.
 
-    Another mapping or currency translates all of its records again, as a job; what follows is written as
-    corrections of the events, so answers as of an earlier instant stay. The answer does not wait for it: the
-    corrected events have a `recorded_at` after the change, and so have the records translated again as
-    `updated_at`.
+    Another mapping or currency translates all of its records again, as a job: `refold_job_id`, at `/v1/jobs`. What
+    follows is written as corrections of the events, so answers as of an earlier instant stay. The answer does not wait
+    for it: the corrected events have a `recorded_at` after the change, and so have the records translated again as
+    `updated_at`. Ask `…/mapping/preview` before, if you like.
     """
     changed = await service.update_source(session, who, source_id, change, if_match, _base(request))
     etags.tag(response, changed.version)
@@ -203,9 +236,14 @@ async def get_record(session: Session, who: SourceReader, record_id: UUID) -> sc
     "/hooks/{source_id}",
     response_class=Response,
     responses={
-        200: {"description": "The sender's own form of success; for HubSpot and Pipedrive an empty body."},
+        200: {
+            "description": "The sender's own form of success: for Salesforce a SOAP acknowledgement, for Fxiaoke a "
+            "sealed answer, else an empty body."
+        },
         401: {"description": "Not authentic, or no such source: an empty body."},
         413: {"description": "The body is larger than this server accepts: an empty body."},
+        415: {"description": "The body is compressed: an empty body."},
+        503: {"description": "Nothing could be stored just now: send it again."},
     },
     openapi_extra={
         "security": [],
@@ -223,22 +261,39 @@ async def receive_webhook(source_id: str, request: Request) -> Response:
     is stored; translation follows within moments, and is awaited by reading the delivery's verdict.
     """
     state = request.app.state
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return Response(status_code=415)  # signatures cover what was sent, and nobody documents compressed calls
     body = await _body(request, state.settings.max_hook_body_bytes)
     if body is None:
         return Response(status_code=413)
     org_id = await _organization(request, source_id)
     if org_id is None:
         DELIVERIES.labels("unknown", "rejected").inc()
-        return _answer(deliveries.REJECTED)
+        return _answer(REJECTED)
+    return _answer(await state.inbox.take(org_id, UUID(source_id), _raw(request, body)))
+
+
+# Challenges are the systems' own business, and none of them is for readers of the document.
+@hooks.api_route("/hooks/{source_id}", methods=["GET", "OPTIONS"], include_in_schema=False)
+async def answer_challenge(source_id: str, request: Request) -> Response:
+    """Answer a system that asks whether somebody is here, where it has such a question."""
+    org_id = await _organization(request, source_id)
+    if org_id is not None:
+        async with request.app.state.database.brief(org_id) as session:
+            reply = await deliveries.answer_challenge(session, org_id, UUID(source_id), _raw(request, b""))
+        if reply is not None:
+            return _answer(reply)
+    return Response(status_code=405, headers={"Allow": "POST"})
+
+
+def _raw(request: Request, body: bytes) -> RawRequest:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    raw = RawRequest(request.method, str(request.url), headers, body)
-    async with state.database.brief(org_id) as session:
-        reply = await deliveries.receive(session, org_id, UUID(source_id), raw, state.settings.public_base_url)
-    return _answer(reply)
+    # Which address its sender signs is known to the source; what the call says of it is not needed.
+    return RawRequest(request.method, "", headers, body, request.scope["query_string"].decode("latin-1"))
 
 
 def _answer(reply: Reply) -> Response:
-    return Response(reply.body, reply.status, media_type=reply.media_type)
+    return Response(reply.body, reply.status, headers=dict(reply.headers), media_type=reply.media_type)
 
 
 async def _body(request: Request, most: int) -> bytes | None:
@@ -263,3 +318,8 @@ async def _organization(request: Request, source_id: str) -> OrganizationId | No
 router = APIRouter()
 router.include_router(hooks)  # the busiest first: routes are looked for in their order
 router.include_router(sources)
+router.include_router(credentials_router.router)
+router.include_router(directory_router.router)
+router.include_router(backfill_router.router)
+router.include_router(subscription_router.router)
+router.include_router(oversight_router.router)

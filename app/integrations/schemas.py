@@ -8,9 +8,10 @@ from pydantic import MISSING, AfterValidator, AnyHttpUrl, ConfigDict, Field, Str
 
 from app.core.pagination import PageQuery
 from app.core.schemas import CurrencyCode, Input, Name, Output, Page, Text
+from app.events.facts import TYPE_PATTERN
 from app.integrations.mapping import DISPOSITIONS
 
-System = Literal["hubspot", "pipedrive", "api"]
+System = Literal["api", "dynamics365", "fxiaoke", "hubspot", "pipedrive", "salesforce", "webhook", "zoho"]
 Verdict = Literal["received", "translated", "ignored", "foreign_account", "unparseable", "failed"]
 SourceKey = Annotated[
     str,
@@ -20,13 +21,18 @@ SourceKey = Annotated[
 Secret = Annotated[
     Text,
     StringConstraints(min_length=8, max_length=500),
-    Field(description="HubSpot: the app's client secret. Pipedrive: `user:password`. Never shown again."),
+    Field(
+        description="HubSpot: the app's client secret. Pipedrive: `user:password`. Zoho: the token of the notification "
+        "channel. Fxiaoke: the `aesKey`, or `token=…;encodingAesKey=…` of an app of 2015. Never shown again."
+    ),
 ]
 CrmField = Annotated[Text, StringConstraints(min_length=1, max_length=100), Field(description="A field of the CRM.")]
 CrmValue = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 CrmValues = Annotated[list[CrmValue], Field(max_length=200)]
 Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-RecordObject = Literal["deal", "lead", "call", "meeting", "email", "activity", "contact", "company"]
+RecordObject = Literal[
+    "deal", "lead", "call", "meeting", "email", "activity", "contact", "company", "quote", "feedback", "message"
+]
 
 
 def _address(value: str) -> str:
@@ -44,6 +50,10 @@ class PropertyFrom(Input):
     kind: Literal["text", "number", "boolean"] = Field(default="text", description="What the field's text means.")
 
 
+FieldRole = Literal[
+    "amount", "currency", "owner", "close_date", "stage", "pipeline", "created", "start", "end", "duration", "outcome",
+    "direction", "score", "customer",
+]  # fmt: skip
 PropertiesFrom = Annotated[dict[Role, PropertyFrom], Field(max_length=40)]
 
 
@@ -62,6 +72,57 @@ _MAPPING: dict[str, Any] = {  # Any: JSON
 }
 
 
+Path = Annotated[
+    str,
+    StringConstraints(pattern=r"^[@A-Za-z0-9_$-][^\x00]*$", max_length=200),
+    Field(description="Where it stands in the message: dotted keys, such as `data.owner.id`."),
+]
+Paths = Path | Annotated[list[Path], Field(min_length=1, max_length=10)]
+
+
+class RuleConfig(Input):
+    """One kind of message of a system of one's own, and the event that it tells.
+
+    Fields are paths into the message, or lists of paths of which the first that is told counts. `@id` is the message's
+    own id (CloudEvents: source and id; `webhook-id`), `@time` its time, `@type` its type by the last two words.
+    """
+
+    when: dict[Path, CrmValue | Annotated[list[CrmValue], Field(min_length=1, max_length=50)]] = Field(
+        default={},
+        max_length=10,
+        description="Values by path: the rule holds where all of them are told. Default: always.",
+    )
+    event: Annotated[str, StringConstraints(pattern=TYPE_PATTERN, max_length=200)] | None = Field(
+        default=None, description="Type of the event. Default: the message's own type by its last two words."
+    )
+    retracts: bool = Field(default=False, description="Such a message takes the event back.")
+    id: Paths = Field(default="@id", description="Names the fact: told again under the same id it is a correction.")
+    updated_at: Paths = Field(default="@time", description="Orders what is told of one fact.")
+    occurred_at: Paths | None = Field(
+        default=None, description="When it happened. Default: the time of its first message."
+    )
+    occurred_on: Paths | None = Field(default=None, description="The local date that decides its day.")
+    actor: Paths | None = Field(default=None, description="Who did it: the person's id in that system.")
+    actor_email: Paths | None = Field(default=None, description="The person's e-mail, which helps to map the identity.")
+    roles: dict[Role, Paths] = Field(default={}, max_length=20, description="Further roles, each with the person's id.")
+    about: dict[Role, Paths] = Field(
+        default={}, max_length=20, description="What it is about (`deal`, `customer` …), each with its id."
+    )
+    about_source: SourceKey | None = Field(
+        default=None, description="Key of the source whose ids these are, such as the CRM's. Default: this one."
+    )
+    amount: Paths | None = Field(default=None, description="Amount of money.")
+    amount_unit: Literal["major", "cents", "micros"] = Field(default="major", description="What the amount counts.")
+    currency: Paths | None = Field(default=None, description="ISO 4217 code. Default: the source's currency.")
+    quantity: Paths | None = Field(default=None, description="A number of things.")
+    duration: Paths | None = Field(default=None, description="How long it took.")
+    duration_unit: Literal["s", "ms", "min", "hh:mm:ss"] = Field(default="s", description="What the duration counts.")
+    properties: dict[Role, Paths] = Field(default={}, max_length=40, description="Further properties.")
+    constants: dict[Role, CrmValue | bool] = Field(
+        default={}, max_length=40, description="Properties that every such event has."
+    )
+
+
 class MappingConfig(Input):
     """How the CRM's fields become events; everything has a default, which null restores.
 
@@ -77,10 +138,14 @@ class MappingConfig(Input):
     won_stages: CrmValues | None = Field(
         default=None,
         description="HubSpot: ids of deal stages that are wins; each pipeline of yours has its own, often numeric. "
-        'Default: `["closedwon"]`. Pipedrive: not used, its status tells.',
+        'Default: `["closedwon"]`. Zoho: values of `Stage`, default `["Closed Won"]`. Fxiaoke: values of '
+        '`sales_stage`, default `["赢单", "won"]`, beside its status. Pipedrive: not used, its status tells.',
     )
     lost_stages: CrmValues | None = Field(
-        default=None, description='HubSpot: ids of deal stages that are losses. Default: `["closedlost"]`.'
+        default=None,
+        description='HubSpot: ids of deal stages that are losses. Default: `["closedlost"]`. Zoho: default '
+        '`["Closed Lost", "Closed-Lost to Competition", "Closed Lost to Competition"]`. Fxiaoke: default '
+        '`["输单", "lost"]`.',
     )
     win_dated_by: Literal["close_date", "change"] | None = Field(
         default=None,
@@ -132,6 +197,17 @@ class MappingConfig(Input):
         description="HubSpot: pipeline stages of leads, or lifecycle stages of contacts, that mean converted. "
         'Default: `["opportunity", "customer"]`. Pipedrive: not used, the deal made of a lead tells.',
     )
+    sent_quote_stages: CrmValues | None = Field(
+        default=None,
+        description="Stages of quotes that mean sent, or more. Zoho: `Quote_Stage`, default "
+        '`["Delivered", "Confirmed", "Closed Won"]`. Fxiaoke: default `["normal"]`, the life status of a quote that is '
+        "in force.",
+    )
+    accepted_quote_stages: CrmValues | None = Field(
+        default=None,
+        description='Stages of quotes that mean accepted. Zoho: default `["Confirmed", "Closed Won"]`. Fxiaoke: '
+        "default none.",
+    )
     meeting_held: Literal["ended", "completed"] | None = Field(
         default=None,
         description="HubSpot: `ended` (default): a meeting was held when its end has passed, unless its outcome is "
@@ -170,6 +246,47 @@ class MappingConfig(Input):
         description="Pipedrive: what each type of activity counts as, by its key; other types make no events. "
         'Default: `{"call": "call", "meeting": "meeting", "email": "email"}`.',
     )
+    scheme: Literal["standard_webhooks", "github", "stripe", "hmac_sha256", "static"] | None = Field(
+        default=None,
+        description="`webhook`: how calls are proved. `standard_webhooks` (default; Svix too), `github` "
+        "(`X-Hub-Signature-256`), `stripe` (`t=…,v1=…`), `hmac_sha256` (of the body, in `signature_header`) or "
+        "`static`: the secret itself, as `?key=`, in `X-Paceline-Key` or in `Authorization`.",
+    )
+    signature_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = Field(
+        default=None, description="`webhook`: the header with the signature. Default: the scheme's own."
+    )
+    naive_times: Literal["local", "utc"] | None = Field(
+        default=None,
+        description="`webhook`: what times without a zone are in. Default: `local`, the organization's zone.",
+    )
+    items: Path | None = Field(
+        default=None,
+        description="`webhook`: where the list of messages stands in a body that holds several. Default: a body "
+        "is one message, or a list of them.",
+    )
+    rules: list[RuleConfig] | None = Field(
+        default=None,
+        max_length=100,
+        description="`webhook`: what the messages mean; the first rule that holds is taken, and a message without one "
+        "is ignored. Default: messages named after the catalogue's event types, with `data` as events are posted.",
+    )
+    objects: dict[CrmValue, RecordObject] | None = Field(
+        default=None,
+        max_length=50,
+        description="Further kinds of objects of the CRM, by their technical name (HubSpot: `2-1234567`), each with "
+        "what it counts as. Default: none, only the CRM's own.",
+    )
+    fields: dict[RecordObject, dict[FieldRole, CrmField]] | None = Field(
+        default=None,
+        description="Fields that play a role instead of the CRM's own, by object: `amount`, `currency`, `owner`, "
+        "`close_date`, `stage` … Default: the CRM's own fields.",
+    )
+    currencies: dict[CrmValue, CurrencyCode] | None = Field(
+        default=None,
+        max_length=200,
+        description="The currency that each value of the CRM's currency field means, where that is no ISO 4217 code "
+        "(Dynamics 365: the id of the currency). Default: none.",
+    )
     properties: dict[RecordObject, PropertiesFrom] | None = Field(
         default=None,
         description="Further `properties` of events, by the object of their record, each with the field it is read "
@@ -199,7 +316,9 @@ class SourceCreate(Input):
     name: Name = Field(description="What people call it.")
     system: System = Field(description="What is connected; `api` is a system that posts events itself.")
     account_id: Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
-        default=None, description="The CRM's account: HubSpot's portal id, Pipedrive's company id. CRMs need it."
+        default=None,
+        description="The CRM's account: HubSpot's portal id, Pipedrive's company id, Zoho's notification channel "
+        "(or several, joined by `_`), Fxiaoke's `enterpriseAccount`. CRMs need it.",
     )
     secrets: list[Secret] = Field(default=[], max_length=5, description="Secrets that prove deliveries, write-only.")
     signed_url: SignedUrl | None = Field(
@@ -269,6 +388,14 @@ class Source(Output):
     version: int = Field(description="Grows with each change; it is the ETag.", examples=[1])
 
 
+class ChangedSource(Source):
+    """A connected system as it was changed."""
+
+    refold_job_id: UUID | None = Field(
+        description="The job that lets the past follow, at `/v1/jobs`; null where the change concerns no record."
+    )
+
+
 class SourcePage(Page[Source]):
     """A page of sources."""
 
@@ -288,6 +415,9 @@ class Delivery(Output):
     id: UUID = Field(description="Identifier of the delivery.")
     source_id: UUID = Field(description="The source that posted it.")
     received_at: datetime = Field(description="When it came, by the organization's clock.")
+    origin: Literal["webhook", "fetch", "backfill"] = Field(
+        description="How it came: posted by the system, or its answer when it was asked for objects."
+    )
     verdict: Verdict = Field(description="What became of it: `received` until it is translated.")
     error: str | None = Field(description="The kind of failure, where it failed or could not be read.")
     size: int = Field(description="Bytes of the body as it came.")

@@ -10,18 +10,18 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
-from app.core import audit, clock, etags, jobs
+from app.core import audit, clock, etags
 from app.core.db import Database, OrganizationId
 from app.core.ids import new_id
 from app.core.pagination import Key, PageQuery, paginate
 from app.core.problems import Conflict, NotFound, ValidationFailed
 from app.events.sources import Source, SourceCounts, add_source
 from app.events.waking import wake
-from app.integrations import queries, schemas
-from app.integrations.mapping import mapping_of
+from app.integrations import queries, refolding, schemas, sealed, to_fetch, watching
+from app.integrations.adapters import ADAPTERS
+from app.integrations.mapping import changed, mapping_of
 from app.integrations.models import SourceConnection, SourceDirectory, SourceSecret
-from app.integrations.retelling import RETELL
-from app.integrations.translation import REFOLD
+from app.integrations.refolding import REFOLD, RETELL
 
 MOST_SECRETS = 5
 
@@ -62,14 +62,15 @@ async def create_source(
             SourceConnection(
                 org_id=who.org_id,
                 source_id=source.id,
-                account_id=new.account_id,
+                account_id=new.account_id or "",
                 signed_url=new.signed_url,
                 mapping=new.mapping.model_dump(mode="json", exclude_none=True),
                 version=1,
             )
         )
+        await watching.begin(session, who.org_id, source.id)
         for secret in new.secrets:
-            session.add(_secret(who.org_id, source.id, secret, source.created_at))
+            session.add(_secret(session, who.org_id, source.id, secret, source.created_at))
     if new.counts is not None:
         await session.flush()  # the row it follows must be there
         await _set_counts(session, who.org_id, source.id, new.counts)
@@ -82,15 +83,15 @@ def _check(new: schemas.SourceCreate) -> None:
     if new.system == "api":
         if new.secrets or new.account_id or new.signed_url:
             raise ValidationFailed.at("/system", "A source of system api posts with an API key: it has no secrets.")
-    elif new.account_id is None:
+    elif new.account_id is None and ADAPTERS[new.system].has_accounts:
         raise ValidationFailed.at("/account_id", f"A {new.system} source needs the account it is connected to.")
     _check_secrets(new.system, new.secrets)
 
 
 def _check_secrets(system: str, secrets: Sequence[str]) -> None:
     for position, secret in enumerate(secrets):
-        if system == "pipedrive" and ":" not in secret:
-            raise ValidationFailed.at(f"/secrets/{position}", "A secret of Pipedrive is written user:password.")
+        if fault := ADAPTERS[system].fault_of_secret(secret):
+            raise ValidationFailed.at(f"/secrets/{position}", fault)
 
 
 async def _enter_directory(database: Database, source_id: UUID, org_id: OrganizationId) -> None:
@@ -98,8 +99,9 @@ async def _enter_directory(database: Database, source_id: UUID, org_id: Organiza
         await session.execute(insert(SourceDirectory).values(source_id=source_id, org_id=org_id))
 
 
-def _secret(org_id: OrganizationId, source_id: UUID, secret: str, at: datetime) -> SourceSecret:
-    return SourceSecret(org_id=org_id, id=new_id(), source_id=source_id, secret=secret, created_at=at)
+def _secret(session: AsyncSession, org_id: OrganizationId, source_id: UUID, secret: str, at: datetime) -> SourceSecret:
+    kept = sealed.seal(session, org_id, source_id, sealed.SECRET, secret)
+    return SourceSecret(org_id=org_id, id=new_id(), source_id=source_id, secret=kept, created_at=at)
 
 
 async def list_sources(
@@ -119,10 +121,13 @@ async def get_source(session: AsyncSession, org_id: OrganizationId, source_id: U
 async def find_source(
     session: AsyncSession, org_id: OrganizationId, source_id: UUID, *, lock: bool = False
 ) -> tuple[Source, SourceConnection | None, list[str] | None]:
-    """The source with its connection and what it counts for. Raises `SourceNotFound`."""
+    """The source with its connection and what it counts for. Raises `SourceNotFound`.
+
+    Who locks it keeps others from changing it meanwhile, and no webhook from being stored, which refers to its row.
+    """
     wanted = queries.sources(org_id).where(Source.id == source_id)
     if lock:
-        wanted = wanted.with_for_update(of=Source)
+        wanted = wanted.with_for_update(of=Source, key_share=True)
     found = (await session.execute(wanted)).one_or_none()
     if found is None:
         raise SourceNotFound(f"No source {source_id}.")
@@ -155,7 +160,7 @@ def _show(
         key=source.key,
         name=source.name,
         system=source.system,
-        account_id=connection.account_id if connection else None,
+        account_id=(connection.account_id or None) if connection else None,
         webhook_url=webhook_url,
         signed_url=(connection.signed_url or webhook_url) if connection else None,
         secrets=[schemas.SourceSecret.model_validate(secret) for secret in secrets],
@@ -180,10 +185,11 @@ async def update_source(
     change: schemas.SourceUpdate,
     if_match: str | None,
     base_url: str,
-) -> schemas.Source:
+) -> schemas.ChangedSource:
     """Change a source; another mapping or currency translates all of its records again, as a job.
 
-    So does another account, or a mapping that reads more fields, with all of its stored deliveries.
+    So does another account, or a mapping that reads more fields, with all of its stored deliveries; where the system
+    can be asked, it is asked again for the records of which more is read.
     """
     await clock.tick(session, who.org_id)
     source, connection, counts = await find_source(session, who.org_id, source_id, lock=True)
@@ -193,16 +199,19 @@ async def update_source(
     source.name, source.currency = wanted.get("name", source.name), wanted.get("currency", source.currency)
     source.version += 1
     if connection is not None:
+        before = connection.mapping
         follows = _change_connection(connection, wanted) or follows
+        now, then = (mapping_of(each, {}, "UTC") for each in (connection.mapping, before))
+        await to_fetch.want_again(session, who.org_id, source_id, now.reads_more_of(then))
     elif {"mapping", "account_id", "signed_url"} & wanted.keys():
         raise ValidationFailed.at("", "A source of system api has no account, signed address or mapping.")
     if wanted.get("counts", counts) != counts:
         await _set_counts(session, who.org_id, source_id, wanted["counts"])
-    if follows and connection is not None:
-        await jobs.enqueue(session, who.org_id, follows, [{"source_id": str(source_id)}])
+    job_id = await refolding.begin(session, who, source, follows) if follows and connection is not None else None
     _note(session, who, "update", source_id, wanted)
     await session.flush()  # the answer reads it back
-    return await get_source(session, who.org_id, source_id, base_url)
+    shown = await get_source(session, who.org_id, source_id, base_url)
+    return schemas.ChangedSource(**shown.model_dump(), refold_job_id=job_id)
 
 
 def _change_connection(connection: SourceConnection, wanted: dict[str, Any]) -> str | None:
@@ -210,10 +219,10 @@ def _change_connection(connection: SourceConnection, wanted: dict[str, Any]) -> 
     account, before = connection.account_id, connection.mapping
     connection.account_id = wanted.get("account_id", account)
     connection.signed_url = wanted.get("signed_url", connection.signed_url)
-    changed = {**before, **wanted.get("mapping", {})}
-    connection.mapping = {name: value for name, value in changed.items() if value is not None}
+    connection.mapping = changed(before, wanted.get("mapping", {}))
     connection.version += 1
-    reads_more = mapping_of(connection.mapping, "UTC").reads_more_than(mapping_of(before, "UTC"))
+    now, then = (mapping_of(each, {}, "UTC") for each in (connection.mapping, before))
+    reads_more = now.reads_more_than(then)
     if reads_more or connection.account_id != account:
         return RETELL
     return REFOLD if connection.mapping != before else None
@@ -259,7 +268,7 @@ async def add_secret(
     active = (await session.execute(queries.active_secrets(who.org_id, [source_id]))).scalars().all()
     if len(active) >= MOST_SECRETS:
         raise TooManySecrets(f"The source has {len(active)} active secrets: retire one first.")
-    secret = _secret(who.org_id, source_id, new.secret, await clock.now(session, who.org_id))
+    secret = _secret(session, who.org_id, source_id, new.secret, await clock.now(session, who.org_id))
     session.add(secret)
     _note(session, who, "add-secret", source_id, {"secret_id": str(secret.id)})
     await session.flush()  # the answer shows the stored row

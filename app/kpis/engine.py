@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.calendars.periods import first_instant
+from app.core.configuration import kept
 from app.core.db import OrganizationId
 from app.core.problems import Problem
 from app.employment.loading import load_staff
@@ -23,7 +24,7 @@ from app.kpis.figures import Figures, Grouped, View
 from app.kpis.grouping import find_groups, grouping_of, whole_subjects
 from app.kpis.history import KpiHistory, counts_places, is_latest_additive, looking_back
 from app.kpis.loading import load_context
-from app.kpis.planning import Context, Plan
+from app.kpis.planning import Context, Plan, planned_as
 from app.kpis.ports import Targets
 from app.kpis.questions import Answer, GroupBy, KpiFace, Query, Series
 from app.kpis.slicing import Slices
@@ -222,15 +223,22 @@ async def plan_query(
 ) -> Asked:
     """Everything but the events. Raises as `compute` does."""
     context = await load_context(session, org_id, query)
-    histories = await loading.load_histories(session, org_id, query, context.known_at)
-    kpis = [histories[key] for key in dict.fromkeys(query.kpis)]
-    period = loading.period_of(query, context)
-    subjects = loading.subjects_of(query, context, period)
-    plan = Plan(context, query, period, histories)
-    asked = Asked(query, plan, kpis, subjects, targets=targets)
+    place = await kept(session, org_id, context.known_at)
+    key = None if query.definitions else ("plan", planned_as(query, context))
+    known: Plan | None = place.get(key)
+    if known is not None:
+        plan = known.seen(context, query)
+    else:
+        histories = await loading.load_histories(session, org_id, query, context.known_at)
+        plan = Plan(context, query, loading.period_of(query, context), histories)
+    kpis = [plan.histories[name] for name in dict.fromkeys(query.kpis)]
+    asked = Asked(query, plan, kpis, loading.subjects_of(query, context, plan.total.days), targets=targets)
     _require_size(asked, max_cells)
-    for history in kpis:
-        plan.add(history)
+    if known is None:
+        for history in kpis:
+            plan.add(history)
+        if key is not None:
+            place.put(key, plan.seen(context, replace(query, subjects=())), plan.weight)
     await _load(session, asked)
     if query.group_by is not None:
         await _group(session, asked, query.group_by)

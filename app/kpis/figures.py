@@ -226,10 +226,10 @@ def _is_recorded(plan: Plan, subject: Subject) -> bool:
     context = plan.context
     if not context.is_recorded:
         return False
-    structure = context.structure
-    known = [structure.teams[subject.within].recorded_at] if subject.within else []
-    if subject.kind == "team" and subject.id:
-        known.append(structure.teams[subject.id].recorded_at)
-    if subject.kind == "member" and subject.id:
-        known.append(structure.members[subject.id].recorded_at)
-    return all(recorded_at <= context.known_at for recorded_at in known)
+    kind, id_, within = subject
+    structure, known_at = context.structure, context.known_at
+    if within and structure.teams[within].recorded_at > known_at:
+        return False
+    if kind == "member" and id_:
+        return structure.members[id_].recorded_at <= known_at
+    return kind != "team" or not id_ or structure.teams[id_].recorded_at <= known_at

@@ -1,6 +1,7 @@
 """What a query is answered from besides events, as known at one instant: context, definitions, rates, working time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from app.calendars import service as calendar_service
 from app.calendars.periods import DayRange, PeriodError, local_day, parse_period
 from app.calendars.working import Instants, WorkCalendar
 from app.core import clock
-from app.core.configuration import remembered
+from app.core.configuration import kept, remembered
 from app.core.db import OrganizationId, Ready
 from app.core.problems import ValidationFailed
 from app.employment.facts import Staff
@@ -45,11 +46,27 @@ async def load_context(session: AsyncSession, org_id: OrganizationId, query: Que
     """Settings, calendar and structure as known, and the two instants of the answer (S5)."""
     at = query.as_of or await clock.now(session, org_id)
     known_at = query.known_at or query.as_of or await clock.last_recorded(session, org_id)
+    place = await kept(session, org_id, known_at)
+    if "context" not in place:
+        place.put("context", await _context_by_default(session, org_id, at, known_at), weight=0)  # of what is kept too
+    found: Context = place["context"]
+    today = local_day(at, found.cut.zone)
+    return replace(
+        found,
+        at=at,
+        known_at=known_at,
+        currency=query.currency or found.home_currency,
+        attributor=await attributor_of(session, org_id, known_at, query.attribution, today),
+    )
+
+
+async def _context_by_default(
+    session: AsyncSession, org_id: OrganizationId, at: datetime, known_at: datetime
+) -> Context:
     settings = await account_service.settings_as_known(session, org_id, known_at)
     first = await account_service.first_settings(session, org_id, known_at)
     cut = await calendar_service.calendar_settings(session, org_id, known_at)
     structure = await load_structure(session, org_id, known_at)
-    today = local_day(at, cut.zone)
     home = (settings or first).currency
     return Context(
         org_id=org_id,
@@ -58,11 +75,11 @@ async def load_context(session: AsyncSession, org_id: OrganizationId, query: Que
         earliest_as_of=first.recorded_at,
         is_recorded=settings is not None,
         cut=cut,
-        currency=query.currency or home,
+        currency=home,
         home_currency=home,
         calendar=await calendar_service.organization_calendar(session, org_id, known_at),
         structure=structure,
-        attributor=await attributor_of(session, org_id, known_at, query.attribution, today),
+        attributor=await attributor_of(session, org_id, known_at, "at_event", local_day(at, cut.zone)),
         retained_from=await retained_from(session, org_id, cut.zone, known_at),
     )
 
@@ -144,10 +161,9 @@ def period_of(query: Query, context: Context) -> DayRange:
         raise ValidationFailed.at("/period", str(error), "period_invalid") from None
 
 
-def subjects_of(query: Query, context: Context, period: DayRange) -> dict[Subject, tuple[Subject, ...]]:
+def subjects_of(query: Query, context: Context, during: Days) -> dict[Subject, tuple[Subject, ...]]:
     """The subjects, with each 'members of' opened into its people; and whose events each is shown for: none, always."""
     opened: dict[Subject, tuple[Subject, ...]] = {}
-    during = Days(period.start, period.end)
     for place, asked in enumerate(query.subjects):
         if isinstance(asked, MembersOf):
             _require(asked.team_id, context.structure.teams, "team", place)

@@ -5,10 +5,11 @@ cell what it reads, once for all subjects.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from app.calendars.periods import (
@@ -47,6 +48,7 @@ from app.kpis.measures import CurrencyFactors, Grouping, Scope, WorkingClock
 from app.kpis.questions import Compare, Query, Status
 from app.teams.facts import Structure
 
+_T = TypeVar("_T")
 _DAY = timedelta(days=1)
 _REFUSALS: tuple[Status, ...] = ("not_recorded_yet", "not_retained", "mixed_versions")
 
@@ -95,6 +97,14 @@ class Compared:
     cuts: tuple[Cut | None, ...]
 
 
+def planned_as(query: Query, context: Context) -> Hashable:
+    """What of a question and the moment it is asked at decides its plan, by one configuration: not whom it is about."""
+    # Where clocks are set back at midnight, a day has begun before the clocks show it for good.
+    has_begun = first_instant(context.today + _DAY, context.cut.zone) <= context.at
+    versions = tuple(sorted(query.versions.items()))
+    return tuple(query.kpis), query.period, query.grain, query.compare, versions, context.today, has_begun
+
+
 class Plan:
     """Which measures are needed over which days; numbers them for the statement."""
 
@@ -135,6 +145,25 @@ class Plan:
         self._shown: dict[str, Shown] = {}
         self._shifted: dict[tuple[Place, Shift], Place | None] = {}
         self._sharing: dict[tuple[int, int], tuple[bool, bool]] = {}
+        self._derived: dict[str, Any] = {}
+
+    def seen(self, context: Context, query: Query) -> "Plan":
+        """The plan for another question that is `planned_as` this one; what is loaded for it is its own."""
+        plan = copy(self)
+        plan.context, plan.query = context, query
+        return plan
+
+    def derived(self, name: str, derive: Callable[["Plan"], _T]) -> _T:
+        """What follows from the plan alone, whoever asks it and when: derived once, when all is added."""
+        if name not in self._derived:
+            self._derived[name] = derive(self)
+        found: _T = self._derived[name]
+        return found
+
+    @property
+    def weight(self) -> int:
+        """How much is planned: about as many rows of a table take as much memory."""
+        return 8 * len(self._cells) + len(self.rows) + len(self.windows)
 
     @property
     def scope(self) -> Scope:

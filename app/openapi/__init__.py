@@ -16,6 +16,8 @@ from app.openapi.schemas import tidy
 Document = dict[str, Any]  # Any: JSON of the OpenAPI document
 
 _GUIDES = Path(__file__).parent / "guides"
+# The pages for whoever sets a system up, in the order of their names; they follow the guide to integrations.
+_SYSTEMS = ("dynamics365", "fxiaoke", "hubspot", "pipedrive", "salesforce", "webhook", "zoho")
 # In the order in which a newcomer meets them.
 _TAGS = (
     "accounts",
@@ -31,6 +33,8 @@ _TAGS = (
     "goals",
     "reviews",
     "setup-check",
+    "imports",
+    "jobs",
 )
 
 
@@ -42,7 +46,7 @@ def operation_id(route: APIRoute) -> str:
 
 METADATA: dict[str, Any] = {  # Any: keyword arguments of FastAPI
     "title": "Paceline",
-    "version": "1.2.0",
+    "version": "1.3.0",
     "summary": "Sales performance: CRM activity in; exact KPIs, goals and review evidence out.",
     "generate_unique_id_function": operation_id,
 }
@@ -68,7 +72,7 @@ def document(app: FastAPI) -> Document:
         description=guide("introduction"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/", "description": "The server that serves this document."}],
-        tags=[{"name": tag, "description": guide(tag)} for tag in _TAGS],
+        tags=[{"name": tag, "description": _tag(tag)} for tag in _TAGS],
         routes=app.routes,
     )
     tidy(whole)
@@ -77,6 +81,11 @@ def document(app: FastAPI) -> Document:
         for operation in item.values():
             finish(whole, operation, endpoints[operation["operationId"]])
     return whole
+
+
+def _tag(tag: str) -> str:
+    pages = [f"systems/{system}" for system in _SYSTEMS] if tag == "integrations" else []
+    return "\n\n".join(map(guide, [tag, *pages]))
 
 
 def to_json(whole: Document) -> str:

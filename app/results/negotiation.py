@@ -1,6 +1,7 @@
 """In which media type an answer is wanted (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from app.core.problems import Problem
@@ -15,6 +16,7 @@ class NotAcceptable(Problem):
     status, code, title = 406, "not-acceptable", "Not acceptable"
 
 
+@lru_cache(maxsize=256)
 def accepted(accept: str | None) -> MediaType:
     """The media type that the caller likes most; of equals the first that is offered. Raises `NotAcceptable`."""
     ranges = [_range(part) for part in (accept or "*/*").split(",") if part.strip()]

@@ -16,9 +16,12 @@ class Notes:
         self._retained_from = answer.retained_from
         self._looking_back = {key for key, face in answer.kpis.items() if face.looks_back}
         self._holidays = _holidays(answer)
+        self._says_nothing = len(self._windows) < 2 and self._retained_from is None and not self._holidays
 
     def of(self, series: Series, changes: Sequence[TargetChange]) -> list[Note]:
         """Changes of the definition and of the target, and holidays where the windows are days; in time order."""
+        if self._says_nothing and not changes:
+            return []
         notes = [*self._definitions(series), *_targets(changes), *self._retention(series), *self._holidays]
         return sorted(notes, key=lambda note: (str(note.on), note.code)) if notes else notes
 

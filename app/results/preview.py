@@ -129,16 +129,17 @@ def _series(both: _Both) -> list[schemas.MovedSeries]:
             kpi=face_of(both.before, before.kpi),
             subject=subject_out(before.subject, both.before.names[before.subject]),
             windows=[
-                schemas.MovedWindow(window=window, **_moved(*cells).model_dump())
+                schemas.MovedWindow(window=window, **moved_figure(*cells).model_dump())
                 for window, *cells in zip(windows, before.cells, after.cells, strict=True)
             ],
-            total=_moved(before.total, after.total),
+            total=moved_figure(before.total, after.total),
         )
         for before, after in zip(both.before.series, both.after.series, strict=True)
     ]
 
 
-def _moved(before: Cell, after: Cell) -> schemas.MovedFigure:
+def moved_figure(before: Cell, after: Cell) -> schemas.MovedFigure:
+    """A figure beside what it would be."""
     return schemas.MovedFigure(
         before=figures_out(before),
         after=figures_out(after),
@@ -193,7 +194,7 @@ async def _goal(
         target=target.value,
         low=target.low,
         high=target.high,
-        actual=_moved(before, after),
+        actual=moved_figure(before, after),
         attainment_before=_attainment(both.before, goal, target, kept),
         attainment_after=_attainment(both.after, goal, target, kept),
     )

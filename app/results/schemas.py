@@ -52,9 +52,8 @@ class SubjectInput(Input):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if len(self.model_fields_set) != 1 or next(iter(self.model_dump().values()), None) is False:
-            raise ValueError("name exactly one of organization, unassigned, team, member, members_of")
-        if getattr(self, next(iter(self.model_fields_set))) is None:
+        named = self.model_fields_set
+        if len(named) != 1 or getattr(self, next(iter(named))) in {None, False}:
             raise ValueError("name exactly one of organization, unassigned, team, member, members_of")
         return self
 

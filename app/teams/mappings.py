@@ -33,6 +33,12 @@ class IdentityIsOurs(Conflict):
     code, title = "identity-is-ours", "The identity is Paceline's own"
 
 
+class IdentityIsNobody(Conflict):
+    """A queue or team owns records in the source, and is no member."""
+
+    code, title = "identity-is-nobody", "The identity is a queue or team"
+
+
 class MappingNotFound(NotFound):
     """There is no such mapping of this identity."""
 
@@ -138,6 +144,8 @@ async def _get(session: AsyncSession, org_id: OrganizationId, identity_id: UUID,
 async def _changeable(session: AsyncSession, org_id: OrganizationId, identity_id: UUID) -> None:
     """Refuse to say otherwise whom an identity of Paceline's own source stands for. Raises `IdentityIsOurs`."""
     identity = await get_identity(session, org_id, identity_id)
+    if identity.kind != "person":
+        raise IdentityIsNobody(f"The identity is a {identity.kind} of the source: people have identities of their own.")
     if await _system(session, org_id, identity.source_id) == _OURS:
         raise IdentityIsOurs("Paceline made this identity for a member, and it stays theirs.")
 

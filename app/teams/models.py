@@ -127,14 +127,18 @@ class Membership(Dated, Base):
     kind: Mapped[str]
 
 
+IDENTITY_KINDS = ("person", "queue", "team")
+
+
 class Identity(Identified, Base):
-    """A person as a source knows them; events point to it."""
+    """A person as a source knows them, or a queue or team that owns records there; events point to it."""
 
     __tablename__ = "identity"
     __table_args__ = tenant_table(
         UniqueConstraint("org_id", "source_id", "external_id"),
         # The table of sources belongs to the ledger above: referred to by name.
         ForeignKeyConstraint(["org_id", "source_id"], ["source.org_id", "source.id"]),
+        CheckConstraint(f"kind IN {IDENTITY_KINDS!r}", name="kind"),
     )
 
     source_id: Mapped[UUID]
@@ -142,6 +146,7 @@ class Identity(Identified, Base):
     email: Mapped[str | None]
     name: Mapped[str | None]
     recorded_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(server_default="person")
 
 
 class IdentityMapping(Dated, Base):

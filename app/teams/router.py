@@ -13,7 +13,7 @@ from app.core import etags
 from app.core.pagination import PageQuery
 from app.core.problems import PreconditionFailed, problems
 from app.core.routing import TransactionalRoute
-from app.teams import assignments, mappings, memberships, placements, schemas, service
+from app.teams import assignments, mappings, memberships, placements, schemas, service, suggestions
 from app.teams.lookups import IdentityNotFound, MemberNotFound, TeamNotFound
 
 router = APIRouter(route_class=TransactionalRoute, tags=["teams"])
@@ -230,6 +230,23 @@ async def create_identity(session: Session, who: Writer, new: schemas.IdentityCr
     return await mappings.create_identity(session, who, new)
 
 
+@router.get("/identity-suggestions")
+async def list_identity_suggestions(
+    session: Session, who: Reader, query: Annotated[schemas.SuggestionQuery, Query()]
+) -> schemas.SuggestionPage:
+    """List identities that stand for no member yet, with those whom they may be.
+
+    By their address, else by their name. Nothing is mapped by this: give what is right to the bulk mapping.
+    """
+    return await suggestions.suggest(session, who.org_id, query)
+
+
+@router.post("/identity-mappings")
+async def map_identities(session: Session, who: Writer, new: schemas.BulkMappingCreate) -> schemas.BulkMappingResult:
+    """Say of many identities which members they are; one that cannot be mapped does not stop the others."""
+    return await suggestions.map_many(session, who, new)
+
+
 @router.get("/identities/{identity_id}/mappings", responses=problems(IdentityNotFound))
 async def list_identity_mappings(
     session: Session, who: Reader, identity_id: UUID, query: Paging
@@ -241,7 +258,7 @@ async def list_identity_mappings(
 @router.post(
     "/identities/{identity_id}/mappings",
     status_code=201,
-    responses=problems(IdentityNotFound, mappings.MappingsOverlap, mappings.IdentityIsOurs),
+    responses=problems(IdentityNotFound, mappings.MappingsOverlap, mappings.IdentityIsOurs, mappings.IdentityIsNobody),
 )
 async def create_identity_mapping(
     session: Session, who: Writer, identity_id: UUID, new: schemas.IdentityMappingCreate
@@ -255,7 +272,13 @@ async def create_identity_mapping(
 
 @router.patch(
     "/identities/{identity_id}/mappings/{mapping_id}",
-    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.MappingsOverlap, mappings.IdentityIsOurs),
+    responses=problems(
+        IdentityNotFound,
+        mappings.MappingNotFound,
+        mappings.MappingsOverlap,
+        mappings.IdentityIsOurs,
+        mappings.IdentityIsNobody,
+    ),
 )
 async def update_identity_mapping(
     session: Session, who: Writer, identity_id: UUID, mapping_id: UUID, change: schemas.IdentityMappingUpdate
@@ -267,7 +290,7 @@ async def update_identity_mapping(
 @router.delete(
     "/identities/{identity_id}/mappings/{mapping_id}",
     status_code=204,
-    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.IdentityIsOurs),
+    responses=problems(IdentityNotFound, mappings.MappingNotFound, mappings.IdentityIsOurs, mappings.IdentityIsNobody),
 )
 async def delete_identity_mapping(session: Session, who: Writer, identity_id: UUID, mapping_id: UUID) -> None:
     """Take back a mapping; its events are nobody's again."""

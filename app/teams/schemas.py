@@ -248,6 +248,9 @@ class MembershipPage(Page[Membership]):
     """A page of memberships, in time order."""
 
 
+IdentityKind = Literal["person", "queue", "team"]
+
+
 class IdentityCreate(Input):
     """A person as a source knows them."""
 
@@ -267,6 +270,7 @@ class Identity(Output):
     external_id: str = Field(description="The source's id of the person.", examples=["7421"])
     email: str | None = Field(description="The address the source has.", examples=["ada@example.com"])
     name: str | None = Field(description="The name the source has.", examples=["Ada Nowak"])
+    kind: IdentityKind = Field(description="Queues and teams own records in a CRM, and stand for no member.")
     recorded_at: datetime = Field(description="When Paceline first saw it.")
 
 
@@ -299,3 +303,65 @@ class IdentityMapping(Span):
 
 class IdentityMappingPage(Page[IdentityMapping]):
     """A page of mappings, in time order."""
+
+
+class Candidate(Output):
+    """A member whom an identity may be."""
+
+    member_id: UUID = Field(description="The member.")
+    name: str = Field(description="What the member is called.", examples=["Ada Nowak"])
+    reason: Literal["email", "name", "initials"] = Field(
+        description="What they have in common: the address, the name (without case, accents and order), or the last "
+        "name with the first one's initial."
+    )
+
+
+class Suggestion(Output):
+    """An identity that stands for no member yet, with the members whom it may be, the likeliest first."""
+
+    identity: Identity = Field(description="Who is not mapped.")
+    candidates: list[Candidate] = Field(description="Members who may be meant; none: nobody is alike.")
+    is_clear: bool = Field(description="Whether exactly one member has its address, or exactly one its name.")
+
+
+class SuggestionPage(Page[Suggestion]):
+    """A page of suggestions, in the order in which Paceline first saw the identities."""
+
+
+class SuggestionQuery(PageQuery):
+    """Which identities."""
+
+    source_id: UUID | None = Field(default=None, description="Only those of this source.")
+
+
+class BulkMapping(Input):
+    """One identity of a bulk mapping."""
+
+    identity_id: UUID = Field(description="The identity.")
+    member_id: UUID = Field(description="The member who gets its credits.")
+    valid_from: Day | None = Field(default=None, description=FROM)
+    valid_to: Day | None = Field(default=None, description=TO)
+
+
+class BulkMappingCreate(Input):
+    """Many identities at once; a bad one does not stop the rest."""
+
+    model_config = examples({"mappings": [{"identity_id": "{identity_id}", "member_id": "{member_id}"}]})
+
+    mappings: list[BulkMapping] = Field(min_length=1, max_length=1000, description="Who is whom.")
+
+
+class BulkOutcome(Output):
+    """What became of one of them."""
+
+    identity_id: UUID = Field(description="The identity.")
+    outcome: Literal["mapped", "rejected"] = Field(description="Whether it stands for the member now.")
+    mapping_id: UUID | None = Field(description="The mapping that was made.")
+    problem: str | None = Field(description="Why not.")
+
+
+class BulkMappingResult(Output):
+    """What became of each, in the order in which they were given."""
+
+    items: list[BulkOutcome] = Field(description="One for each.")
+    mapped: int = Field(description="How many stand for a member now.")

@@ -1,18 +1,18 @@
 """Use cases of members and teams; and identities, as those who write events need them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, any_, column, func, literal, select, update
+from sqlalchemy import Text, Uuid, any_, bindparam, column, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
 from app.accounts.service import settings_as_known
 from app.core import clock, etags
-from app.core.db import OrganizationId
+from app.core.db import OrganizationId, Ready
 from app.core.ids import new_id
 from app.core.pagination import Key, paginate
 from app.core.problems import ValidationFailed
@@ -174,7 +174,59 @@ async def resolve_identities(
         await _insert(session, org_id, source_id, missing)
         known = await _known(session, org_id, source_id, wanted)
     await _fill(session, org_id, [(row, wanted[key]) for key, row in known.items()])
-    return {key: row.id for key, row in known.items()}
+    return {key: row["id"] for key, row in known.items()}
+
+
+async def known_identities(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, people: Iterable[Person]
+) -> dict[str, UUID] | None:
+    """What `resolve_identities` gives where it has nothing to store; None where it has. Identities stay for ever."""
+    wanted = _merged(people)
+    known = await _known(session, org_id, source_id, wanted)
+    if wanted.keys() != known.keys() or any(_is_news(known[key], person) for key, person in wanted.items()):
+        return None
+    return {key: row["id"] for key, row in known.items()}
+
+
+class Named(NamedTuple):
+    """Who owns records in a source, as the source's own directory tells."""
+
+    external_id: str
+    email: str | None
+    name: str | None
+    kind: str
+
+
+async def name_identities(
+    session: AsyncSession, org_id: OrganizationId, source_id: UUID, people: Sequence[Named]
+) -> None:
+    """Make the identities of a source's directory, or bring their names, addresses and kinds up to date."""
+    at = await clock.tick(session, org_id)
+    once = {person.external_id: person for person in people}.values()
+    rows = (
+        func.unnest(
+            literal([new_id() for _ in once], ARRAY(Uuid())),
+            *(literal([getattr(person, name) for person in once], ARRAY(Text())) for name in Named._fields),
+        )
+        .table_valued("id", *Named._fields, name="p")
+        .render_derived()
+    )
+    told = insert(Identity).from_select(
+        ["org_id", "source_id", "recorded_at", "id", *Named._fields],
+        select(literal(org_id, Uuid()), literal(source_id, Uuid()), literal(at), *rows.c),
+        include_defaults=False,
+    )
+    new = told.excluded
+    await session.execute(
+        told.on_conflict_do_update(
+            index_elements=["org_id", "source_id", "external_id"],
+            set_={
+                "email": func.coalesce(new.email, Identity.email),
+                "name": func.coalesce(new.name, Identity.name),
+                "kind": new.kind,
+            },
+        )
+    )
 
 
 def _merged(people: Iterable[Person]) -> dict[str, Person]:
@@ -188,14 +240,17 @@ def _merged(people: Iterable[Person]) -> dict[str, Person]:
 async def _known(
     session: AsyncSession, org_id: OrganizationId, source_id: UUID, wanted: Iterable[str]
 ) -> dict[str, Any]:
-    found = await session.execute(
-        select(Identity.external_id, Identity.id, Identity.email, Identity.name).where(
-            Identity.org_id == org_id,
-            Identity.source_id == source_id,
-            Identity.external_id == any_(literal(list(wanted), ARRAY(Text()))),
-        )
+    found = await _KNOWN.rows(session, org_id=org_id, source_id=source_id, external_ids=list(wanted))
+    return {row["external_id"]: row for row in found}
+
+
+_KNOWN = Ready(
+    select(Identity.external_id, Identity.id, Identity.email, Identity.name).where(
+        Identity.org_id == bindparam("org_id"),
+        Identity.source_id == bindparam("source_id"),
+        Identity.external_id == any_(bindparam("external_ids", type_=ARRAY(Text()))),
     )
-    return {row.external_id: row for row in found}
+)
 
 
 async def _insert(session: AsyncSession, org_id: OrganizationId, source_id: UUID, people: list[Person]) -> None:
@@ -233,9 +288,9 @@ async def _insert(session: AsyncSession, org_id: OrganizationId, source_id: UUID
 async def _fill(session: AsyncSession, org_id: OrganizationId, pairs: list[tuple[Any, Person]]) -> None:
     """Store the address and name of identities that have had none."""
     news = [
-        (row.id, row.email or person.email, row.name or person.name)
+        (row["id"], row["email"] or person.email, row["name"] or person.name)
         for row, person in pairs
-        if (person.email and not row.email) or (person.name and not row.name)
+        if _is_news(row, person)
     ]
     if not news:
         return
@@ -254,3 +309,7 @@ async def _fill(session: AsyncSession, org_id: OrganizationId, pairs: list[tuple
         .values(email=rows.c.email, name=rows.c.name)
         .execution_options(synchronize_session=False)
     )
+
+
+def _is_news(known: Any, person: Person) -> bool:
+    return bool((person.email and not known["email"]) or (person.name and not known["name"]))

@@ -35,10 +35,16 @@ class Watched:
 
 
 async def measure(bench: Bench, row: Row) -> None:
-    """Idle and while events arrive, in this order; then the figures are compared with the ledger's."""
+    """Idle and while events arrive, in this order; then the figures are compared with the ledger's.
+
+    Idle is the smaller ledger, where one was asked for.
+    """
+    still = bench.beside or bench
     board = dashboard.dashboard()
-    await dashboard.expect(bench, board)
-    idle = Contestant("idle", (await dashboard.ours(bench, board)).lanes)
+    await dashboard.expect(still, board)
+    idle = Contestant(
+        f"idle, {still.prepared.organization.events:,} events", (await dashboard.ours(still, board)).lanes
+    )
     for concurrency in bench.concurrencies:
         row.add(await bench.run([idle], concurrency))
     busy = Contestant("while events arrive", _unchecked(bench, board))
@@ -51,7 +57,7 @@ async def measure(bench: Bench, row: Row) -> None:
         row.figures[f"markers at most{told}"] = max(watched.numbers, default=0)
         row.bars.append(Bar(f"oldest marker in seconds{told}", max(watched.ages, default=0.0), 5))
         times = row.median(busy.name, concurrency) / row.median(idle.name, concurrency)
-        row.bars.append(Bar(f"times idle{told}", times, 2))
+        row.bars.append(Bar(f"times {idle.name}{told}", times, 2))
     await dashboard.expect(bench, board)
     await dashboard.ours(bench, board)  # compares each variant, whatever is still stale
     await _clearing(bench, row)

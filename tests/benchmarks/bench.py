@@ -29,6 +29,7 @@ class Bench:
     seconds: float
     webhook_seconds: float
     duck: Duck | None
+    beside: "Bench | None"  # the same on a smaller ledger, where one was asked for
     told: Callable[[str], None]
 
     @property

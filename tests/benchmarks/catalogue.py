@@ -26,9 +26,9 @@ class Aggregate:
     counts_value: bool = False
 
     def condition(self, text_of: Callable[[str], str]) -> str:
-        """Which events, in SQL; `text_of` is how a dialect reads a property."""
+        """Which events `e`, in SQL; `text_of` is how a dialect reads a property."""
         wanted = ", ".join(f"'{type_}'" for type_ in self.types)
-        parts = [f"type = {wanted}" if len(self.types) == 1 else f"type IN ({wanted})"]
+        parts = [f"e.type = {wanted}" if len(self.types) == 1 else f"e.type IN ({wanted})"]
         if self.key is not None:
             parts.append(f"{text_of(self.key)} = '{self.equals}'")
         if self.counts_value:

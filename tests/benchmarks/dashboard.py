@@ -101,6 +101,23 @@ async def measure(bench: Bench, row: Row, board: Board) -> None:
     _judge(bench, row, bar_of_sql=10 if board.grain == "month" else 5)
 
 
+async def measure_sizes(bench: Bench, row: Row) -> None:
+    """The dashboard beside itself on a smaller ledger, by a service of its own."""
+    if bench.beside is None:
+        row.figures["times itself on a smaller ledger"] = "not asked for: --beside N"
+        return
+    contestants = []
+    for each in (bench, bench.beside):
+        board = dashboard()
+        await expect(each, board)
+        contestants.append(Contestant(f"{each.prepared.organization.events:,} events", (await ours(each, board)).lanes))
+    mine, smaller = (contestant.name for contestant in contestants)
+    for concurrency in bench.concurrencies:
+        row.add(await bench.run(contestants, concurrency))
+        times = row.median(mine, concurrency) / row.median(smaller, concurrency)
+        row.bars.append(Bar(f"times itself at {smaller}, {concurrency} at once", times, 1.3))
+
+
 async def ours(bench: Bench, board: Board) -> Contestant:
     """The service; every answer is compared."""
     requests = [
@@ -130,7 +147,8 @@ async def _contestants(bench: Bench, board: Board) -> tuple[list[Contestant], di
             found = sql.cells(await sql.fetch(connections[0], bench.org_id, question))
             _same(board, variant, found, name)
         plans[name] = await sql.plan(connections[0], bench.org_id, board.questions[0])
-        made.append(Contestant(name, [_sql_lane(bench, board, sql, connection) for connection in connections]))
+        lanes = [_sql_lane(bench, board, sql, connection) for connection in connections]
+        made.append(Contestant(name, lanes, in_process=True))
     if bench.duck is not None:
         text = duck_sql(board.aggregates)
         for variant, question in enumerate(board.questions):
@@ -138,7 +156,8 @@ async def _contestants(bench: Bench, board: Board) -> tuple[list[Contestant], di
             rows = await bench.duck.fetch(bench.duck.connection, text, arguments)
             _same(board, variant, bench.duck.cells(rows, board.aggregates), DUCK)
         plans[DUCK] = bench.duck.plan(text, duck_arguments(board.questions[0], board.months_each))
-        made.append(Contestant(DUCK, [_duck_lane(bench, board, text) for _ in range(max(bench.concurrencies))]))
+        duck_lanes = [_duck_lane(bench, board, text) for _ in range(max(bench.concurrencies))]
+        made.append(Contestant(DUCK, duck_lanes, in_process=True))
     return [await ours(bench, board), *made], plans
 
 

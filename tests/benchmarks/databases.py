@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.benchmarks.machine import postgres_settings
 from tests.benchmarks.world import Organization
 
 RUN = "benchmark"
+"""Names of copies begin with it."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,36 @@ def server_in(directory: Path) -> Iterator[EmbeddedPostgres]:
         yield server
 
 
-def make(server: EmbeddedPostgres, events: int, told: Callable[[int], None]) -> None:
-    """Make the data of that size if it is not kept yet, or is not what this code makes."""
-    asyncio.run(_kept(server, events, told))
+def make(server: EmbeddedPostgres, sizes: Sequence[int], told: Callable[[int], None]) -> None:
+    """Make the data of these sizes that is not kept yet, or is not what this code makes."""
+    asyncio.run(_all_kept(server, sizes, told))
 
 
-def prepare(server: EmbeddedPostgres, events: int, told: Callable[[int], None]) -> Prepared:
-    """A fresh copy of the data of that size, which is made first where `make` would."""
-    return asyncio.run(_ready(server, events, told))
+def prepare(server: EmbeddedPostgres, sizes: Sequence[int], told: Callable[[int], None]) -> list[Prepared]:
+    """Fresh copies of the data of these sizes, which is made first where `make` would."""
+    return asyncio.run(_ready(server, sizes, told))
 
 
-async def _ready(server: EmbeddedPostgres, events: int, told: Callable[[int], None]) -> Prepared:
-    organization = await _kept(server, events, told)
-    await _replace(server.superuser_url, RUN, f"TEMPLATE {_name(events)} STRATEGY file_copy")
-    superuser_url = _of(server.superuser_url, RUN)
+async def _ready(server: EmbeddedPostgres, sizes: Sequence[int], told: Callable[[int], None]) -> list[Prepared]:
+    organizations = await _all_kept(server, sizes, told)
+    return [await _copied(server, organization) for organization in organizations]
+
+
+async def _all_kept(server: EmbeddedPostgres, sizes: Sequence[int], told: Callable[[int], None]) -> list[Organization]:
+    await _drop_copies(server.superuser_url)  # their place may be needed
+    return [await _kept(server, events, told) for events in sizes]
+
+
+async def _copied(server: EmbeddedPostgres, organization: Organization) -> Prepared:
+    name = f"{RUN}_{organization.events}"
+    await _make_copy(server.superuser_url, name, _name(organization.events))
+    superuser_url = _of(server.superuser_url, name)
     await _count_statements(superuser_url)
-    return Prepared(urls(server.superuser_url, RUN, _passwords(server.directory)), superuser_url, organization)
+    return Prepared(urls(server.superuser_url, name, _passwords(server.directory)), superuser_url, organization)
 
 
 async def _kept(server: EmbeddedPostgres, events: int, told: Callable[[int], None]) -> Organization:
     stamp = server.directory / f"{_name(events)}.json"
-    await _drop(server.superuser_url, RUN)  # its place may be needed
     if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8"))["state"] != _state():
         stamp.unlink(missing_ok=True)
         state = _state()
@@ -94,11 +104,18 @@ async def _make(
     return organization
 
 
-async def _replace(superuser_url: str, name: str, how: str) -> None:
-    await _drop(superuser_url, name)
+async def _make_copy(superuser_url: str, name: str, template: str) -> None:
     server = await asyncpg.connect(superuser_url)
-    await server.execute(f"CREATE DATABASE {name} {how}")
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     await server.close()
+
+
+async def _drop_copies(superuser_url: str) -> None:
+    server = await asyncpg.connect(superuser_url)
+    copies = await server.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", RUN)
+    await server.close()
+    for copy in copies:
+        await _drop(superuser_url, copy["datname"])
 
 
 async def _drop(superuser_url: str, name: str) -> None:

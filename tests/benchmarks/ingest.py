@@ -45,16 +45,15 @@ async def measure(bench: Bench, row: Row) -> None:
 
 
 async def _race(bench: Bench, contestants: Sequence["_Contestant"], concurrency: int) -> dict[str, Times]:
-    times = {each.name: Times(concurrency) for each in contestants}
+    times = {each.name: Times(concurrency, each.name != OURS) for each in contestants}
     each_turn = max(1, 8 // concurrency)
     ends = time.monotonic() + bench.seconds * len(contestants)
     while time.monotonic() < ends:
         for contestant in contestants:
             ready = [[contestant.make() for _ in range(each_turn)] for _ in range(concurrency)]
-            turn = times[contestant.name]
-            began = time.perf_counter()
-            await asyncio.gather(*(_write(contestant, lane, batches, turn) for lane, batches in enumerate(ready)))
-            turn.seconds += time.perf_counter() - began
+            mine = times[contestant.name]
+            with mine.turn():
+                await asyncio.gather(*(_write(contestant, lane, batches, mine) for lane, batches in enumerate(ready)))
             bench.told(f"{contestant.name}, {concurrency} at once")
     return times
 

@@ -74,6 +74,7 @@ _CREDIT = {
     "share": "CASE position WHEN 0 THEN 0.6 ELSE 0.4 END",
     "occurred_at": "occurred_at",
     "occurred_on": "occurred_on",
+    "type": "type",
 }
 
 

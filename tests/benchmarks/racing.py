@@ -3,9 +3,12 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.benchmarks.machine import processor_seconds
 
 Ask = Callable[[int], Awaitable[None]]
 """Asks the n-th question, and waits for its answer."""
@@ -13,19 +16,36 @@ Ask = Callable[[int], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Contestant:
-    """Somebody who is timed: `lanes[w]` is the w-th asker's own way of asking, a connection mostly."""
+    """Somebody who is timed: `lanes[w]` is the w-th asker's own way of asking, a connection mostly.
+
+    One who is `in_process` works in the benchmark's own process, beside PostgreSQL or without it.
+    """
 
     name: str
     lanes: Sequence[Ask]
+    in_process: bool = False
 
 
 @dataclass
 class Times:
-    """What was measured of one contestant at one concurrency, in seconds."""
+    """What was measured of one contestant at one concurrency, in seconds.
+
+    `processor` is of all processes that work for the contestant: of ours, where that is `in_process`.
+    """
 
     concurrency: int
+    in_process: bool = False
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    processor: float = 0.0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Time what is done meanwhile."""
+        used, began = processor_seconds(with_own=self.in_process), time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - began
+        self.processor += processor_seconds(with_own=self.in_process) - used
 
     @property
     def median(self) -> float:
@@ -44,12 +64,13 @@ class Times:
         return len(self.latencies) / self.seconds
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON
-        """In milliseconds."""
+        """In milliseconds; the processor's for each answer."""
         return {
             "concurrency": self.concurrency,
             "answers": len(self.latencies),
             "median_ms": round(self.median * 1000, 3),
             "p95_ms": round(self.p95 * 1000, 3),
+            "processor_ms": round(self.processor * 1000 / len(self.latencies), 3),
             "per_second": round(self.per_second, 2),
         }
 
@@ -65,23 +86,22 @@ class Race:
         self, contestants: Sequence[Contestant], concurrency: int, done: Callable[[], None]
     ) -> dict[str, Times]:
         """Measure all at one concurrency; `done` is told after each turn. At least one answer a lane and turn."""
-        times = {each.name: Times(concurrency) for each in contestants}
+        times = {each.name: Times(concurrency, each.in_process) for each in contestants}
         for contestant in contestants:
             await contestant.lanes[0](0)  # plans and caches are made before the first turn
         asked = dict.fromkeys(times, 0)
         for _ in range(self.turns):
             for contestant in contestants:
-                turn = times[contestant.name]
-                began = time.perf_counter()
-                until = began + self.seconds / self.turns
-                count = await asyncio.gather(
-                    *(
-                        _ask(lane, turn, until, asked[contestant.name] + place, concurrency)
-                        for place, lane in enumerate(contestant.lanes[:concurrency])
+                mine = times[contestant.name]
+                with mine.turn():
+                    until = time.perf_counter() + self.seconds / self.turns
+                    count = await asyncio.gather(
+                        *(
+                            _ask(lane, mine, until, asked[contestant.name] + place, concurrency)
+                            for place, lane in enumerate(contestant.lanes[:concurrency])
+                        )
                     )
-                )
                 asked[contestant.name] += max(count) * concurrency
-                turn.seconds += time.perf_counter() - began
                 done()
         return times
 

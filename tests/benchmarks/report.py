@@ -78,11 +78,11 @@ class Row:
 def show(console: Console, row: Row) -> None:
     """A row as a table."""
     table = Table(title=f"{row.key}: {row.title}", title_justify="left", expand=False)
-    for heading in ("contestant", "at once", "answers", "median ms", "p95 ms", "per second"):
+    for heading in ("contestant", "at once", "answers", "median ms", "p95 ms", "CPU ms", "per second"):
         table.add_column(heading, justify="left" if heading == "contestant" else "right")
     for name, times in row.times:
         told = times.as_json()
-        keys = ("concurrency", "answers", "median_ms", "p95_ms", "per_second")
+        keys = ("concurrency", "answers", "median_ms", "p95_ms", "processor_ms", "per_second")
         table.add_row(name, *(f"{told[key]:,}" for key in keys))
     if row.times:
         console.print(table)
@@ -101,8 +101,8 @@ def show(console: Console, row: Row) -> None:
     console.print()
 
 
-def write(path: Path, events: int, rows: Sequence[Row], statements: Sequence[Json]) -> None:
-    """All of it as JSON, with the machine, and the statements that took the most time."""
+def write(path: Path, asked: Mapping[str, Json], rows: Sequence[Row], statements: Sequence[Json]) -> None:
+    """All of it as JSON, with the machine, what was asked for, and the statements that took the most time."""
     machine = {
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -111,7 +111,7 @@ def write(path: Path, events: int, rows: Sequence[Row], statements: Sequence[Jso
     }
     document = {
         "machine": machine,
-        "events": events,
+        **asked,
         "rows": [row.as_json() for row in rows],
         "statements": list(statements),
     }

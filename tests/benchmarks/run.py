@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import dataclasses
 import statistics
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from tests.benchmarks.bench import Bench, post
 from tests.benchmarks.catalogue import DASHBOARD
 from tests.benchmarks.databases import Prepared
 from tests.benchmarks.duck import Duck
+from tests.benchmarks.machine import cores
 from tests.benchmarks.racing import Race
 from tests.benchmarks.report import Bar, Row, show, write
 
@@ -46,6 +48,7 @@ ROWS: dict[str, tuple[str, Measure]] = {
         "500 members by one KPI of a quarter",
         lambda bench, row: dashboard.measure(bench, row, dashboard.ranking()),
     ),
+    "sizes": ("the dashboard beside itself on a smaller ledger", dashboard.measure_sizes),
     "small": ("one KPI of one member this month; progress of a goal", reads.measure_small),
     "lists": ("a team; a list of 100 goals", reads.measure_lists),
     "unmergeable": ("median, distinct, elapsed, conversion, nth over a year of one team", unmergeable.measure),
@@ -61,7 +64,7 @@ STARTS = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for; gives 1 where an answer was wrong, or a bar was missed and `--strict` was said."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     with databases.server_in(options.directory) as server:
         if options.prepare:
@@ -75,11 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if wrong or (missed and options.strict) else 0
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.beside == options.events:
+        parser.error("--beside names another size than --events")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m tests.benchmarks", description="Measures the service beside what one would write by hand."
     )
     parser.add_argument("--events", type=int, default=1_000_000, help="size of the ledger")
+    parser.add_argument("--beside", type=int, metavar="N", help="a smaller ledger, to compare the service with itself")
+    parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes that serve, of each side")
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), help="what to measure")
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 8], help="how many ask at once")
     parser.add_argument("--seconds", type=float, default=10, help="for each contestant and concurrency")
@@ -93,23 +106,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _with_progress(
-    make: Callable[[EmbeddedPostgres, int, Callable[[int], None]], Made],
+    make: Callable[[EmbeddedPostgres, Sequence[int], Callable[[int], None]], Made],
     server: EmbeddedPostgres,
     options: argparse.Namespace,
     console: Console,
 ) -> Made:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    sizes = [options.events, *([options.beside] if options.beside else [])]
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("events", total=options.events)
-        made = make(server, options.events, lambda number: progress.advance(task, number))
-        progress.update(task, completed=options.events)
+        task = progress.add_task("events", total=sum(sizes))
+        made = make(server, sizes, lambda number: progress.advance(task, number))
+        progress.update(task, completed=sum(sizes))
     return made
 
 
-async def _measure(prepared: Prepared, options: argparse.Namespace, console: Console) -> list[Row]:
-    starts = [await service.seconds_to_ready(prepared) for _ in range(STARTS - 1)]
+async def _measure(databases_: Sequence[Prepared], options: argparse.Namespace, console: Console) -> list[Row]:
+    prepared, *smaller = databases_
+    starts = [await service.seconds_to_ready(prepared, 1) for _ in range(STARTS)]
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(service.running(prepared))
+        running = await stack.enter_async_context(service.running(prepared, options.workers))
         used = running.cpu_seconds()
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         progress = stack.enter_context(Progress(*columns, console=console))
@@ -117,24 +132,30 @@ async def _measure(prepared: Prepared, options: argparse.Namespace, console: Con
         bench = Bench(
             prepared=prepared,
             service=running,
-            bare_url=await stack.enter_async_context(service.bare(prepared)),
+            bare_url=await stack.enter_async_context(service.bare(prepared, options.workers)),
             race=Race(options.seconds),
             concurrencies=options.concurrency,
             seconds=options.seconds,
             webhook_seconds=options.webhook_seconds,
             duck=None if options.without_duckdb else await Duck.load(prepared.superuser_url, options.directory),
+            beside=None,
             told=lambda text: progress.update(task, description=text, advance=1),
         )
         ready = Row("start", "from start to ready, and figures kept ready")
         ready.figures |= {f"processor seconds of {name} until ready": seconds for name, seconds in used.items()}
-        ready.bars.append(Bar("seconds to ready", statistics.median([*starts, running.seconds_to_ready]), 3))
-        for kpi in DASHBOARD:
-            await post(bench, "/kpis", kpi.body())
-        ready.figures["seconds to build"] = await partials.built(bench, at_most_seconds=BUILD_SECONDS)
+        ready.figures[f"seconds to ready of {options.workers} that serve"] = running.seconds_to_ready
+        ready.bars.append(Bar("seconds to ready", statistics.median(starts), 3))
+        ready.figures["seconds to build"] = await _build(bench)
+        if smaller:
+            other = await stack.enter_async_context(service.running(smaller[0], options.workers))
+            beside = dataclasses.replace(bench, prepared=smaller[0], service=other)
+            await _build(beside)
+            bench = dataclasses.replace(bench, beside=beside)
         if options.serve:
             progress.stop()
             await _serve(bench)
         path = options.directory / f"results-{options.events}.json"
+        asked = {name: getattr(options, name) for name in ("events", "beside", "workers", "seconds", "webhook_seconds")}
         rows = [ready]
         show(console, ready)
         for key in options.rows:
@@ -145,9 +166,16 @@ async def _measure(prepared: Prepared, options: argparse.Namespace, console: Con
             await partials.cleared(bench)  # what one row left is not measured by the next
             show(console, rows[-1])
             ready.figures["memory peaks"] = running.memory_peaks()
-            write(path, options.events, rows, await _statements(bench))
+            write(path, asked, rows, await _statements(bench))
     console.print(f"written to {path}")
     return rows
+
+
+async def _build(bench: Bench) -> float | None:
+    """Make the KPIs, and wait until their figures are kept ready; gives the seconds that this took."""
+    for kpi in DASHBOARD:
+        await post(bench, "/kpis", kpi.body())
+    return await partials.built(bench, at_most_seconds=BUILD_SECONDS)
 
 
 async def _attempt(bench: Bench, measure: Measure, row: Row) -> None:

@@ -1,11 +1,12 @@
-"""The real service as children of the benchmark: one process that serves, one that works, as `paceline serve` has."""
+"""The real service as children of the benchmark: processes that serve, one that works, as `paceline serve` has."""
 
 import asyncio
+import base64
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import httpx
 
 from app.core.embedded import ends_with_parent
 from app.core.settings import Settings
-from app.supervisor import PROJECT, Child, address, listen, whole_service
+from app.supervisor import PROJECT, Child, listen, whole_service
 from tests.benchmarks.bare import DATABASE_URL, HOOK_TABLE
-from tests.benchmarks.client import Target
+from tests.benchmarks.client import Connection, Target
 from tests.benchmarks.databases import Prepared
 
 # The clock of the organization stands still, and nobody is told to wait: what is measured is the work.
@@ -25,6 +26,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "PACELINE_QUERY_SECONDS_PER_MINUTE": "0",
     "PACELINE_LOG_LEVEL": "WARNING",
     "PACELINE_STATEMENT_TIMEOUT_MS": "120000",
+    "PACELINE_ENCRYPTION_KEYS": f"benchmark:{base64.b64encode(bytes(32)).decode()}",
 }
 PATIENCE = 20.0
 WORKER = "worker"
@@ -71,62 +73,62 @@ class Running:
 
 
 @asynccontextmanager
-async def running(prepared: Prepared, **more: str) -> AsyncIterator[Running]:
-    """Start the service on a migrated database, and end it; `more` goes to its environment."""
-    with listen("127.0.0.1", 0) as listener:
-        base_url = address(listener)
-        settings = Settings(public_base_url=base_url)
+async def running(prepared: Prepared, processes: int) -> AsyncIterator[Running]:
+    """Start the service on a migrated database, with so many processes that serve, and end it."""
+    with listen("127.0.0.1", 0, processes) as listeners:
+        settings = Settings(public_base_url=listeners.url)
         began = time.monotonic()
         started: dict[str, asyncio.subprocess.Process] = {}
-        commands = whole_service(settings, listener, prepared.urls, 1, **ENVIRONMENT, **more)
+        commands = whole_service(settings, listeners, prepared.urls, **ENVIRONMENT)
         try:
             for child in commands:
                 started[child.name] = await child.start()
-            await _answers(base_url)
-            yield Running(base_url, {child.name: child for child in commands}, started, time.monotonic() - began)
+            await _answers(listeners.url, processes)
+            yield Running(listeners.url, {child.name: child for child in commands}, started, time.monotonic() - began)
         finally:
             for process in started.values():
                 await _stop(process)
 
 
-async def seconds_to_ready(prepared: Prepared) -> float:
+async def seconds_to_ready(prepared: Prepared, processes: int) -> float:
     """From start to ready, once; it is ended then."""
-    async with running(prepared) as started:
+    async with running(prepared, processes) as started:
         return started.seconds_to_ready
 
 
 @asynccontextmanager
-async def bare(prepared: Prepared) -> AsyncIterator[str]:
-    """The bare application in a process of its own, as the app's role; gives its address."""
+async def bare(prepared: Prepared, processes: int) -> AsyncIterator[str]:
+    """The bare application in so many processes of its own, as the app's role; gives its address."""
     superuser = await asyncpg.connect(prepared.superuser_url)
     await superuser.execute(HOOK_TABLE)
     await superuser.close()
-    with listen("127.0.0.1", 0) as listener:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.benchmarks.bare", "--fd", str(listener.fileno())),
-            cwd=PROJECT,
-            env={**os.environ, DATABASE_URL: prepared.urls.app},
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-            preexec_fn=ends_with_parent(),
-        )
-        try:
-            await _answers(address(listener))
-            yield address(listener)
-        finally:
-            await _stop(process)
+    async with AsyncExitStack() as stack:
+        listeners = stack.enter_context(listen("127.0.0.1", 0, processes))
+        for each in listeners.sockets:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.benchmarks.bare", "--fd", str(each.fileno())),
+                cwd=PROJECT,
+                env={**os.environ, DATABASE_URL: prepared.urls.app},
+                pass_fds=[each.fileno()],
+                start_new_session=True,
+                preexec_fn=ends_with_parent(),
+            )
+            stack.push_async_callback(_stop, process)
+        await _answers(listeners.url, processes)
+        yield listeners.url
 
 
-async def _answers(base_url: str) -> None:
-    """Wait until `/readyz` says so."""
-    deadline = time.monotonic() + 60
-    async with httpx.AsyncClient() as client:
-        while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                if (await client.get(f"{base_url}/readyz", timeout=60)).status_code == 200:
-                    return
-            await asyncio.sleep(0.01)
-    raise TimeoutError(f"{base_url}/readyz was not ready in a minute.")
+async def _answers(base_url: str, processes: int) -> None:
+    """Wait until `/readyz` says so, by every process: so many connections meet all of them."""
+    target = Target(base_url)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(_ask_once(target, target.request("GET", "/readyz")) for _ in range(16 * processes)))
+
+
+async def _ask_once(target: Target, request: bytes) -> None:
+    connection = Connection(target)
+    await connection.ask(request)
+    connection.close()
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

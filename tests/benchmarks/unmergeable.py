@@ -242,7 +242,7 @@ def _by_hand(bench: Bench, name: str, asked: Asked, connections: Sequence[asyncp
 
         return ask
 
-    return Contestant(name, [lane(connection) for connection in connections])
+    return Contestant(name, [lane(connection) for connection in connections], in_process=True)
 
 
 async def _plan(bench: Bench, asked: Asked, connection: asyncpg.Connection) -> Any:  # Any: JSON

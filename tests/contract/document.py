@@ -18,7 +18,6 @@ from app.openapi.schemas import example_id, resolve
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 METHODS = ("get", "put", "post", "delete", "patch")
 JSON = "application/json"
-LINES = "application/x-ndjson"
 # From the routes alone: no database is asked.
 APP = create_app(Settings(database_url="postgresql://nobody@localhost/nothing"))
 DOCUMENT = openapi.document(APP)
@@ -58,12 +57,20 @@ class Operation:
     def bodies(self) -> list[tuple[str, Any]]:
         """Every documented request body, with its media type."""
         content = self.spec.get("requestBody", {}).get("content", {})
+        content = {kind: told for kind, told in content.items() if told["schema"].get("format") != "binary"}
         return [(kind, shown["value"]) for kind, told in content.items() for shown in told["examples"].values()]
 
     @property
     def asked(self) -> list[tuple[str | None, Any]]:
         """The same; one without a body where there is none."""
         return [*self.bodies] or [(None, None)]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters that must be there, with their examples."""
+        parameters = [resolve(DOCUMENT, parameter) for parameter in self.spec.get("parameters", ())]
+        needed = [each for each in parameters if each["in"] == "query" and each.get("required")]
+        return {each["name"]: each["schema"]["examples"][0] for each in needed}
 
     @property
     def headers(self) -> set[str]:
@@ -102,7 +109,7 @@ class Operation:
             return
         media_type = response.headers["content-type"].partition(";")[0]
         assert media_type in told["content"], f"{self.id} {response.status_code}: {media_type} is not documented"
-        value = response.text if media_type == LINES else response.json()
+        value = response.json() if media_type.endswith(("/json", "+json")) else response.text
         problems = list(mismatches(told["content"][media_type]["schema"], value))
         assert not problems, f"{self.id} {response.status_code}: {problems[:5]}"
 

@@ -2,14 +2,18 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 from app.integrations.jobs import HANDLERS
+from app.integrations.models import BackfillDifference, SourceSubscription
 from app.openapi.schemas import example_id
 from app.worker import drain
 from tests.contract.document import Operation, with_ids
+from tests.imports.posting import ALL
+from tests.imports.posting import post as post_file
 from tests.integrations.crm import HubSpotBatch
-from tests.integrations.posting import Connection, hubspot
-from tests.support import Api
+from tests.integrations.posting import Connection, hubspot, pipedrive
+from tests.support import NOON, Api
 
 JULY_1 = 1782900000000  # a moment before the tests' noon, in milliseconds
 CALLS = {
@@ -29,6 +33,8 @@ SCORED = {
     "direction": "increase",
     "scoring": {"givers": ["anyone"], "scale": {"min": "1", "max": "5"}},
 }
+HUBSPOT = {"system": "hubspot", "access_token": "pat-eu1-00000000-0000-0000-0000-000000000000"}
+PIPEDRIVE = {"system": "pipedrive", "api_token": "0000000000000000000000000000000000000000"}
 RATE = {"set": "daily", "base": "CHF", "quote": "EUR", "valid_from": "2026-07-10", "rate": "0.92"}
 
 
@@ -59,6 +65,7 @@ class Furnished:
             await self.id(name)
         if "/scores" in operation.path:
             await self.id("score_id")
+        await self._prepare_source(operation)
         match operation.id:
             case "getReviewEvidence" | "acknowledgeReview" | "closeReview":
                 await self.api.post(f"/reviews/{await self.id('review_id')}/share")
@@ -66,8 +73,19 @@ class Furnished:
                     await self.api.post(f"/reviews/{await self.id('review_id')}/acknowledge")
             case "closeGoal":
                 await self.api.set_clock("2026-08-10T10:00:00Z")
+            case "streamJob":
+                await drain(self.api.world.worker_database, ALL)
             case "postEvent":
                 await self._entry_id()
+
+    async def _prepare_source(self, operation: Operation) -> None:
+        """A source whose system can be asked, and one that lets itself be subscribed to."""
+        match operation.id:
+            case "fetchSourceDirectory" | "startBackfill":
+                await self._asked()
+            case "createSourceSubscriptions" | "endSourceSubscriptions":
+                self.ids["source_id"] = (await pipedrive(self.api)).id
+                await self.api.put(f"/sources/{self.ids['source_id']}/credentials", PIPEDRIVE)
 
     def path(self, operation: Operation, ids: dict[str, str] | None = None) -> str:
         """The operation's path below /v1 with the identifiers put in; scores are of a KPI of their own."""
@@ -108,6 +126,11 @@ class Furnished:
         await post("/events", {**event, "external_id": "call-2", "actor": {"id": "8000"}})
         await self.api.put("/cloud-event-sources", {"uri": "https://telephony.example.com/us"})
         await post("/event-archives", {"before": "2019-02-01", "mode": "drop"})
+        await post("/events", {**event, "external_id": "call-3", "actor": {"id": "8001"}})
+        await self._import_id()
+        await self._two_backfills()
+        await self._two_subscriptions()
+        await drain(self.api.world.worker_database, ALL)
         await post("/kpis", {**CALLS, "key": f"{self.kpi}_2"})
         await post(f"/kpis/{self.kpi}/versions", {key: CALLS[key] for key in _DEFINITION})
         await post(f"/goals/{ids['goal_id']}/targets", {"target": {"value": "120"}, "reason": "Grown."})
@@ -184,6 +207,17 @@ class Furnished:
         await drain(self.api.world.worker_database, HANDLERS)
         return str(made["id"])
 
+    async def _import_id(self) -> str:
+        return str((await post_file(self.api, "team\nNorth\n", "teams", name=f"{self.kpi}.csv"))["id"])
+
+    async def _preview_id(self) -> str:
+        mapping = {"won_stages": ["closedwon", "48591"]}
+        asked = await self.api.post(f"/sources/{await self.id('source_id')}/mapping/preview", {"mapping": mapping})
+        return str(asked["id"])
+
+    async def _job_id(self) -> str:
+        return await self.id("import_id")
+
     async def _entry_id(self) -> str:
         entry = {"uri": "https://telephony.example.com/eu", "source": "api"}
         return str((await self.api.put("/cloud-event-sources", entry))["id"])
@@ -234,6 +268,33 @@ class Furnished:
     async def _secret_id(self) -> str:
         path = f"/sources/{await self.id('source_id')}/secrets"
         return await self._made(path, {"secret": "hs-app-client-secret-0009"})
+
+    async def _backfill_id(self) -> str:
+        await self._asked()
+        path = f"/sources/{self.ids['source_id']}/backfills"
+        return str((await self.api.post(path, {"mode": "backfill", "since": "2026-01-01"}, expect=202))["id"])
+
+    async def _asked(self) -> None:
+        """The source's system can be asked."""
+        await self.api.put(f"/sources/{await self.id('source_id')}/credentials", HUBSPOT)
+
+    async def _two_backfills(self) -> None:
+        """One that was cancelled, and found two things."""
+        org_id, first = self.api.org_id, await self.id("backfill_id")
+        await self.api.post(f"/jobs/{first}/cancel")
+        path = f"/sources/{self.ids['source_id']}/backfills"
+        await self.api.post(path, {"mode": "reconcile", "since": "2026-01-01"}, expect=202)
+        row = {"org_id": org_id, "backfill_id": UUID(first), "object": "deal", "field": "", "at": NOON}
+        async with self.api.world.database.write(org_id) as session:
+            session.add_all(BackfillDifference(**row, external_id=id_, kind="missing") for id_ in ("508", "509"))
+
+    async def _two_subscriptions(self) -> None:
+        """As a system has them that lets one subscribe by its API."""
+        source_id, secret_id = UUID(await self.id("source_id")), UUID(await self.id("secret_id"))
+        row = {"org_id": self.api.org_id, "source_id": source_id, "secret_id": secret_id, "created_at": NOON,
+               "try_at": NOON, "url": "https://paceline.example.com", "state": "active", "attempts": 0}  # fmt: skip
+        async with self.api.world.database.write(self.api.org_id) as session:
+            session.add_all(SourceSubscription(**row, external_id=id_, about="*.deal") for id_ in ("1", "2"))
 
     async def _made(self, path: str, body: Any) -> str:
         return str((await self.api.post(path, body, expect=201))["id"])

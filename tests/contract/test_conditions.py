@@ -49,4 +49,5 @@ async def send(furnished: Furnished, operation: Operation, headers: dict[str, st
     if kind is not None:
         options["headers"]["Content-Type"] = kind
         options["content"] = written(furnished.body(body))
-    return await furnished.api.client.request(operation.method, f"/v1{furnished.path(operation)}", **options)
+    path = f"/v1{furnished.path(operation)}"
+    return await furnished.api.client.request(operation.method, path, params=operation.query, **options)

@@ -69,4 +69,5 @@ async def send(
     if kind is not None:
         options["headers"]["Content-Type"] = kind
         options["content"] = written(furnished.body(body))
-    return await furnished.api.client.request(operation.method, f"/v1{furnished.path(operation)}", **options)
+    path = f"/v1{furnished.path(operation)}"
+    return await furnished.api.client.request(operation.method, path, params=operation.query, **options)

@@ -58,12 +58,18 @@ def test_the_description_of_each_mapping_field_tells_its_default(name: str) -> N
         assert f"`{DEFAULTS.credit_correction.days}`" in words
         return
     default = getattr(DEFAULTS, name)
-    named = [default] if isinstance(default, str) else [] if isinstance(default, bool) else default
+    named = [default] if isinstance(default, str) else [] if isinstance(default, bool | None) else default
     assert [value for value in named if value not in words] == []
 
 
 def test_the_hook_tells_the_headers_by_which_calls_are_proved() -> None:
     parameters = DOCUMENT["paths"]["/v1/hooks/{source_id}"]["post"]["parameters"]
     headers = {one["name"]: one["required"] for one in parameters if one["in"] == "header"}
-    told = ("X-HubSpot-Signature-v3", "X-HubSpot-Request-Timestamp", "Authorization")
+    told = (
+        "X-HubSpot-Signature-v3",
+        "X-HubSpot-Request-Timestamp",
+        "Authorization",
+        "X-Paceline-Key",
+        "webhook-signature",
+    )
     assert headers == dict.fromkeys(told, False)

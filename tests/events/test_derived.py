@@ -50,7 +50,7 @@ class Ledger:
 
     async def settle(self, desired: dict[str, list[EventFacts]]) -> int:
         async with self.world.database.write(self.org_id) as session:
-            return await settle_derived(session, org_id=self.org_id, source_id=self.source_id, desired=desired)
+            return len(await settle_derived(session, org_id=self.org_id, source_id=self.source_id, desired=desired))
 
     async def standing(self) -> dict[str, Any]:
         async with self.world.database.read(self.org_id) as session:

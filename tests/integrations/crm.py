@@ -1,19 +1,19 @@
 """Bodies in the documented shape of each CRM, and the adapters run over them without a database."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from app.events.facts import EventFacts
-from app.integrations.adapters.base import Adapter, RawRequest
-from app.integrations.adapters.hubspot import HubSpot
-from app.integrations.adapters.pipedrive import Pipedrive
+from app.integrations.adapters import ADAPTERS
+from app.integrations.adapters.base import Adapter, Fetched, Json, RawRequest
 from app.integrations.adapters.wire import epoch_ms
 from app.integrations.folding import CONTINUES, FieldChange, Key, LinkChange, Network, Record, Stamp
-from app.integrations.mapping import Mapping
+from app.integrations.mapping import Mapping, mapping_of
+from app.integrations.neighborhood import LENDERS
 
 T = 1_783_900_000_000  # in July 2026
 DAY = 86_400_000
@@ -21,7 +21,6 @@ DAY = 86_400_000
 HERE = Path(__file__).parent / "samples"
 INDEX: list[dict[str, Any]] = json.loads((HERE / "INDEX.json").read_text())
 VECTORS: list[dict[str, Any]] = json.loads((HERE / "vectors.json").read_text())
-ADAPTERS: dict[str, Adapter] = {"hubspot": HubSpot(), "pipedrive": Pipedrive()}
 
 
 def body_of(file: str) -> bytes:
@@ -33,6 +32,15 @@ def request_of(sample: dict[str, Any]) -> RawRequest:
     """The call that delivers a sample."""
     headers = {name.lower(): value for name, value in sample["headers"].items()}
     return RawRequest(sample["method"], sample["url"] or "", headers, body_of(sample["file"]))
+
+
+def redacted(
+    adapter: Adapter, body: bytes, mapping: Mapping | None = None, headers: dict[str, str] | None = None
+) -> Json:
+    """What is kept of a body that is posted without encryption."""
+    return adapter.redact(
+        RawRequest("POST", "", headers or {}, body), (), mapping or mapping_of({}, adapter.defaults, "UTC")
+    )
 
 
 def at_ms(ms: int) -> datetime:
@@ -47,16 +55,28 @@ class World:
 
     def __init__(self, system: str, mapping: Mapping | None = None) -> None:
         self.adapter = ADAPTERS[system]
-        self.mapping = mapping or Mapping()
+        self.mapping = mapping or mapping_of({}, self.adapter.defaults, "UTC")
         self.records: dict[Key, Record] = {}
         self.links: set[LinkChange] = set()
+        self.wanted: set[Key] = set()
 
     def tell(self, *bodies: bytes) -> "World":
         """Redact, split and fold some bodies."""
         for body in bodies:
-            for item in self.adapter.split(self.adapter.redact(body, self.mapping)):
+            for item in self.adapter.split(redacted(self.adapter, body, self.mapping)):
                 if item.problem is None:
-                    self._learn(*self.adapter.fold(item, self.mapping))
+                    changes = self.adapter.fold(item, self.mapping)
+                    self._learn(changes.fields, changes.links)
+                    self.wanted |= set(changes.wanted)
+        return self
+
+    def fetch(self, kind: str, *items: dict[str, Any], gone: Sequence[str] = (), at: datetime, account: str) -> "World":
+        """Fold what the system answered when it was asked for objects of a kind."""
+        body = self.adapter.redact_fetched(Fetched(account, kind, items, gone, at), self.mapping)
+        for item in self.adapter.split(json.loads(json.dumps(body, default=str))):
+            assert item.problem is None
+            changes = self.adapter.fold(item, self.mapping)
+            self._learn(changes.fields, changes.links)
         return self
 
     def _learn(self, fields: Iterable[FieldChange], links: Iterable[LinkChange]) -> None:
@@ -70,13 +90,18 @@ class World:
         merged = {key: (key[0], into) for key, record in self.records.items() if (into := record.merged_into)}
         created = {key: at for key, record in self.records.items() if (at := self._whole(record).created_at)}
         deleted = {key for key, record in self.records.items() if record.is_deleted}
-        network = Network(self.links, merged=merged, created=created, deleted=deleted)
+        network = Network(self.links, merged=merged, created=created, deleted=deleted, owners=self._owners())
         found = [
             event
             for record in self.records.values()
             for event in self.adapter.translate(self._whole(record), network, self.mapping, self.adapter.system)
         ]
         return {event.external_id: event for event in found}
+
+    def _owners(self) -> dict[Key, str]:
+        lent = self.adapter.lent_owner
+        found = {key: record.text(lent) for key, record in self.records.items() if lent and key[0] in LENDERS}
+        return {key: owner for key, owner in found.items() if owner}
 
     def _whole(self, record: Record) -> Record:
         """The record with the history of those that it continues."""

@@ -26,7 +26,8 @@ async def test_samples_are_accepted_at_the_time_of_their_headers(api: Api) -> No
     sources = {"hubspot": await hubspot(api, signed_url=url), "pipedrive": await pipedrive(api)}
     await api.set_clock("2026-10-01T10:00:00Z")
     for sample in INDEX:
-        source = sources[sample["file"].split("/")[0]]
+        if (source := sources.get(sample["file"].split("/")[0])) is None:
+            continue  # the other systems' are posted beside their adapters
         answer = await anonymous(api, sample["method"], source.id, body_of(sample["file"]), **sample["headers"])
         assert (answer.status_code, answer.content) == (200, b""), sample["file"]
     await sources["hubspot"].translate()

@@ -10,8 +10,8 @@ import pytest
 from app.integrations.adapters.base import Unparseable
 from app.integrations.adapters.hubspot import HubSpot
 from app.integrations.adapters.personal import is_personal
-from app.integrations.mapping import CONNECTED, Mapping, PropertyFrom
-from tests.integrations.crm import HubSpotBatch, World, at_ms, body_of
+from app.integrations.mapping import CONNECTED, Mapping, PropertyFrom, mapping_of
+from tests.integrations.crm import HubSpotBatch, World, at_ms, body_of, redacted
 
 T = 1_790_848_000_000
 DAY = 86_400_000
@@ -64,12 +64,17 @@ def test_associations_are_one_link_whichever_side_tells() -> None:
 
 def test_engagements_of_the_sample() -> None:
     events = World("hubspot").tell(body_of("hubspot/6.json")).events()
-    assert sorted(events) == ["lead:68000001:lead.created", "meeting:66000001:meeting.held"]
+    assert sorted(events) == [
+        "feedback:88000001:feedback.received",
+        "lead:68000001:lead.created",
+        "meeting:66000001:meeting.held",
+        "quote:69000001:quote.sent",
+    ]
 
 
 def test_event_type_is_read_like_subscription_type() -> None:
     adapter = HubSpot()
-    (item,) = adapter.split(adapter.redact(body_of("hubspot/7.json"), Mapping()))
+    (item,) = adapter.split(redacted(adapter, body_of("hubspot/7.json")))
     assert (item.account_id, item.kind) == ("33", "contact.propertyChange")
     (change,) = adapter.fold(item, Mapping()).fields
     assert (change.object, change.field, change.value) == ("contact", "lifecyclestage", "subscriber")
@@ -273,11 +278,11 @@ def test_redaction_keeps_no_names_numbers_or_texts_and_loses_nothing_that_is_use
     batch = won_deal().set("contact", 70, T, "email", "jan@example.com").set("0-48", 1, T, "hs_call_body", "secret")
     batch.set("deal", 7, T, "amount", "1", isSensitive=True)
     adapter = HubSpot()
-    once = adapter.redact(batch.body(), Mapping())
+    once = redacted(adapter, batch.body())
     text = json.dumps(once)
     assert "jan@" not in text
     assert "secret" not in text
-    assert adapter.redact(text.encode(), Mapping()) == once
+    assert redacted(adapter, text.encode()) == once
     folded = [adapter.fold(item, Mapping()) for item in adapter.split(once)]
     assert sum(len(changes.fields) for changes in folded) == 5
 
@@ -287,7 +292,7 @@ def test_values_of_deals_companies_and_leads_are_kept_before_any_mapping_reads_t
     for kind in ("deal", "company", "0-136", "contact", "0-48"):
         batch.set(kind, 7, T, "product", f"WMS of {kind}").set(kind, 7, T, "decision_maker_phone", "600")
     batch.set("deal", 7, T, "region", "north", isSensitive=True).set("deal", 7, T, "dealname", "Rollout")
-    kept = HubSpot().redact(batch.body(), Mapping())
+    kept = redacted(HubSpot(), batch.body())
     assert isinstance(kept, list)
     values = [item["propertyValue"] for item in kept if isinstance(item, dict) and "propertyValue" in item]
     assert values == ["WMS of deal", "WMS of company", "WMS of 0-136", "Rollout"]
@@ -308,6 +313,25 @@ def test_a_field_that_is_personal_by_its_name_is_not_kept(field: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    ["max@kunde.example", "Max <m.muster@a.b.example>", "+49 30 1234567", " +1 (555) 010-9999", "x" * 400 + " a@b.cd"],
+)
+def test_a_field_in_which_people_can_be_reached_is_not_kept(value: str) -> None:
+    assert is_personal("partner", value)
+    batch = HubSpotBatch().set("deal", 7, T, "partner", value).set("deal", 7, T, "dealname", value)
+    kept = redacted(HubSpot(), batch.body())
+    assert isinstance(kept, list)
+    assert [item.get("redacted") for item in kept if isinstance(item, dict)] == [True, None]
+
+
+@pytest.mark.parametrize(
+    "value", ["WMS", "4930123456", "+3", "5 @ 100", "@home", "a@b", "2026-01-31", None, 5, ["a@b.cd"]]
+)
+def test_other_values_are_not_personal(value: Any) -> None:
+    assert not is_personal("partner", value)
+
+
+@pytest.mark.parametrize(
     "field",
     ["product", "region", "pipeline", "second_owner", "shipping_zone", "context", "subscription", "a1b2c3" * 6, ""],
 )
@@ -316,11 +340,23 @@ def test_other_fields_are_not_personal(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff[]", b"[NaN]", b'"x"', b"12", b"null", b"[" * 200_000, b"[" * 999 + b"]" * 998]
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff[]",
+        b"[NaN]",
+        b'"x"',
+        b"12",
+        b"null",
+        b"[" * 200_000,
+        b"[" + b"0," * 20_000 + b"0]",
+        b"[" * 999 + b"]" * 998,
+    ],
 )
 def test_what_is_no_array_of_events_is_unparseable(body: bytes) -> None:
     with pytest.raises(Unparseable):
-        HubSpot().redact(body, Mapping())
+        redacted(HubSpot(), body)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +368,7 @@ def test_what_is_no_array_of_events_is_unparseable(body: bytes) -> None:
 )  # fmt: skip
 def test_an_item_without_account_or_kind_is_a_problem_of_its_own(item: Any) -> None:
     adapter = HubSpot()
-    first, second = adapter.split(adapter.redact(json.dumps([item, won_deal().items[0]]).encode(), Mapping()))
+    first, second = adapter.split(redacted(adapter, json.dumps([item, won_deal().items[0]]).encode()))
     assert first.problem
     assert second.problem is None
 
@@ -348,7 +384,7 @@ def test_an_item_without_account_or_kind_is_a_problem_of_its_own(item: Any) -> N
 def test_an_item_of_the_wrong_shape_is_unparseable(change: dict[str, Any]) -> None:
     adapter = HubSpot()
     body = json.dumps([{**won_deal().items[0], **change}]).encode()
-    (item,) = adapter.split(adapter.redact(body, Mapping()))
+    (item,) = adapter.split(redacted(adapter, body))
     with pytest.raises(Unparseable):
         adapter.fold(item, Mapping())
 
@@ -369,7 +405,7 @@ def test_odd_values_are_kept_as_far_as_they_can_be_stored() -> None:
 
 def test_objects_and_kinds_that_are_not_kept_change_nothing() -> None:
     batch = HubSpotBatch().made("0-5", 1, T).made("ticket", 2, T).did("newMessage", "conversation", 3, T)
-    batch.set("0-14", 4, T, "hs_status", "APPROVED").link(("0-5", 1), ("0-3", 7), T)
+    batch.set("0-7", 4, T, "name", "WMS").set("2-77", 5, T, "stage", "new").link(("0-5", 1), ("0-3", 7), T)
     told = World("hubspot").tell(batch.body())
     assert told.records == {}
     assert told.links == set()
@@ -379,3 +415,73 @@ def test_a_record_without_its_needed_fields_wants_to_be_fetched() -> None:
     told = World("hubspot").tell(won_deal().body(), HubSpotBatch().made("deal", 9, T).body())
     assert not told.adapter.needs_fetch(told.records["deal", "7"], told.mapping)
     assert told.adapter.needs_fetch(told.records["deal", "9"], told.mapping)
+
+
+def test_a_quote_is_sent_and_accepted_by_the_stages_of_the_mapping() -> None:
+    batch = HubSpotBatch().set("0-14", 4, T, "hs_status", "DRAFT").set("0-14", 4, T, "hs_quote_amount", "900.50")
+    batch.set("0-14", 4, T, "hubspot_owner_id", "7").set("0-14", 4, T, "hs_currency", "EUR")
+    assert World("hubspot").tell(batch.body()).events() == {}
+    batch.set("0-14", 4, T + DAY, "hs_status", "APPROVED").link(("0-14", 4), ("0-3", 9), T)
+    (sent,) = World("hubspot").tell(batch.body()).events().values()
+    assert (sent.type, sent.amount, sent.currency, sent.about["deal"]) == (
+        "quote.sent", Decimal("900.50"), "EUR", "hubspot:deal:9",
+    )  # fmt: skip
+    batch.set("0-14", 4, T + 2 * DAY, "hs_status", "Closed - won")
+    mapping = mapping_of({"accepted_quote_stages": ["Closed - won"]}, HubSpot.defaults, "UTC")
+    accepted = World("hubspot", mapping).tell(batch.body()).events()["quote:4:quote.accepted"]
+    assert accepted.occurred_at == at_ms(T + 2 * DAY)
+
+
+def test_the_mapping_may_name_other_fields_of_a_deal() -> None:
+    fields = {"amount": "net", "currency": "money", "owner": "seller", "close_date": "signed", "stage": "phase"}
+    mapping = mapping_of({"fields": {"deal": fields}, "currencies": {"Euros": "EUR"}}, HubSpot.defaults, "Asia/Tokyo")
+    told = (
+        won_deal()
+        .set("deal", 7, T, "net", "420.5")
+        .set("deal", 7, T, "money", "euros")
+        .set("deal", 7, T, "seller", "5")
+    )
+    told.set("deal", 7, T, "signed", "2026-07-31T20:00:00Z").set("deal", 7, T, "phase", "closedwon")
+    win = World("hubspot", mapping).tell(told.body()).events()["deal:7:deal.won"]
+    assert (win.amount, win.currency, win.occurred_on, win.occurred_at) == (
+        Decimal("420.5"), "EUR", date(2026, 8, 1), at_ms(T),
+    )  # fmt: skip
+    assert win.actor
+    assert win.actor.external_id == "5"
+
+
+@pytest.mark.parametrize(("told", "currency"), [("eur", "EUR"), ("", None), ("Gulden", "XXX")])
+def test_a_currency_that_nobody_knows_is_not_the_sources(told: str, currency: str | None) -> None:
+    batch = won_deal().set("deal", 7, T, "deal_currency_code", told)
+    assert World("hubspot").tell(batch.body()).events()["deal:7:deal.won"].currency == currency
+
+
+def test_feedback_has_its_score_and_kind() -> None:
+    batch = HubSpotBatch().made("0-19", 4, T).set("0-19", 4, T, "hs_submission_timestamp", str(T - DAY))
+    batch.set("0-19", 4, T, "hs_value", "9").set("0-19", 4, T, "hs_survey_type", "NPS")
+    batch.link(("0-19", 4), ("0-1", 7), T)
+    (told,) = World("hubspot").tell(batch.body()).events().values()
+    assert (told.type, told.occurred_at) == ("feedback.received", at_ms(T - DAY))
+    assert told.properties == {"score": Decimal(9), "kind": "nps"}
+    assert told.about["contact"] == "hubspot:contact:7"
+
+
+def test_a_custom_object_is_what_the_mapping_says() -> None:
+    batch = HubSpotBatch().made("2-77", 5, T).set("2-77", 5, T, "hs_meeting_end_time", str(T + DAY))
+    batch.set("2-77", 5, T, "hubspot_owner_id", "7").link(("2-77", 5), ("0-3", 9), T)
+    assert World("hubspot").tell(batch.body()).records == {}
+    mapping = mapping_of({"objects": {"2-77": "meeting"}}, HubSpot.defaults, "UTC")
+    events = World("hubspot", mapping).tell(batch.body()).events()
+    assert sorted(events) == ["meeting:5:meeting.booked", "meeting:5:meeting.held"]
+    assert events["meeting:5:meeting.held"].about["deal"] == "hubspot:deal:9"
+
+
+def test_feedback_and_quotes_without_an_owner_are_the_deals_else_the_contacts() -> None:
+    batch = HubSpotBatch().made("0-19", 4, T).set("contact", 7, T, "hubspot_owner_id", "70")
+    batch.link(("0-19", 4), ("0-1", 7), T)
+    (told,) = World("hubspot").tell(batch.body()).events().values()
+    assert told.actor == ("70", None, None)
+    batch.set("deal", 9, T, "hubspot_owner_id", "90").link(("0-19", 4), ("0-3", 9), T)
+    assert World("hubspot").tell(batch.body()).events()["feedback:4:feedback.received"].actor == ("90", None, None)
+    batch.set("0-19", 4, T, "hubspot_owner_id", "40")
+    assert World("hubspot").tell(batch.body()).events()["feedback:4:feedback.received"].actor == ("40", None, None)

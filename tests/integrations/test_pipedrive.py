@@ -11,7 +11,7 @@ import pytest
 from app.integrations.adapters.base import Unparseable
 from app.integrations.adapters.pipedrive import Pipedrive
 from app.integrations.mapping import Mapping, PropertyFrom
-from tests.integrations.crm import World, body_of
+from tests.integrations.crm import World, body_of, redacted
 
 
 def sample(number: int) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_version_1_is_read_like_version_2() -> None:
     win = events_of(old)["deal:508:deal.won"]
     assert (win.occurred_at, win.actor.external_id, win.amount) == (utc(2026, 10, 1, 8), "12415231", Decimal(11800))
     assert win.about["company"] == "pipedrive:company:31"
-    text = json.dumps(Pipedrive().redact(body(old), Mapping()))
+    text = json.dumps(redacted(Pipedrive(), body(old)))
     assert "Ana Keller" not in text
     assert "Brandt" not in text
     assert "@pipedrivemail" not in text
@@ -183,6 +183,17 @@ def test_two_webhooks_that_tell_the_same_change_are_one() -> None:
     assert {field: record.history(field) for field in record.fields} == {f: same.history(f) for f in same.fields}
 
 
+def test_the_mapping_may_name_other_fields_of_a_deal() -> None:
+    told = sample(2)
+    told["data"]["custom_fields"] = {
+        "a" * 40: {"type": "monetary", "value": 990.5},
+        "b" * 40: {"type": "user", "id": 9},
+    }
+    mapping = Mapping(fields={"deal": {"amount": "a" * 40, "owner": "b" * 40}})
+    win = events_of(told, mapping=mapping)["deal:508:deal.won"]
+    assert (win.amount, win.currency, win.actor.external_id) == (Decimal("990.5"), "EUR", "9")
+
+
 def test_custom_fields_become_properties_where_the_mapping_reads_them() -> None:
     deal = sample(2)
     region, options, user = "a" * 40, "b" * 40, "c" * 40
@@ -210,7 +221,7 @@ def test_fields_of_deals_and_leads_are_kept_before_any_mapping_reads_them(number
     }
     message["data"].update(channel="web", cc_email="jan@example.com", person_name="Jan")
     adapter = Pipedrive()
-    once = adapter.redact(body(message), Mapping())
+    once = redacted(adapter, body(message))
     text = json.dumps(once)
     assert "north" in text
     assert "web" in text
@@ -222,7 +233,7 @@ def test_fields_of_deals_and_leads_are_kept_before_any_mapping_reads_them(number
 def test_of_people_and_activities_only_what_is_read_is_kept() -> None:
     message = sample(7)
     message["data"].update(custom_fields={"a" * 40: {"type": "varchar", "value": "north"}}, location="Long Street 1")
-    kept = Pipedrive().redact(body(message), Mapping())
+    kept = redacted(Pipedrive(), body(message))
     assert isinstance(kept, dict)
     assert isinstance(kept["data"], dict)
     assert "north" not in json.dumps(kept)
@@ -232,14 +243,14 @@ def test_of_people_and_activities_only_what_is_read_is_kept() -> None:
 @pytest.mark.parametrize("told", [b"", b"[]", b"{}", b'{"meta": 1}', b"\xff", b'{"meta": {"x": NaN}}'])
 def test_what_has_no_envelope_is_unparseable(told: bytes) -> None:
     with pytest.raises(Unparseable):
-        Pipedrive().redact(told, Mapping())
+        redacted(Pipedrive(), told)
 
 
 @pytest.mark.parametrize("meta", [{"company_id": None}, {"company_id": {}}, {"entity": 5}, {"action": None}])
 def test_a_message_without_account_or_kind_is_a_problem(meta: dict[str, Any]) -> None:
     message = sample(1)
     message["meta"].update(meta)
-    (item,) = Pipedrive().split(Pipedrive().redact(body(message), Mapping()))
+    (item,) = Pipedrive().split(redacted(Pipedrive(), body(message)))
     assert item.problem
 
 
@@ -249,7 +260,7 @@ def test_a_message_without_account_or_kind_is_a_problem(meta: dict[str, Any]) ->
 def test_a_message_of_the_wrong_shape_is_unparseable(meta: dict[str, Any]) -> None:
     message = sample(1)
     message["meta"].update(meta)
-    (item,) = Pipedrive().split(Pipedrive().redact(body(message), Mapping()))
+    (item,) = Pipedrive().split(redacted(Pipedrive(), body(message)))
     with pytest.raises(Unparseable):
         Pipedrive().fold(item, Mapping())
 

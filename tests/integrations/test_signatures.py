@@ -38,7 +38,9 @@ def test_each_hubspot_sample_proves_itself_at_the_time_of_its_header(sample: dic
         HubSpot().authenticate(without_v3, [sample["secret"]], now, Mapping())
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS if v["name"].startswith("hubspot")], ids=lambda vector: vector["name"]
+)
 def test_published_vectors_are_reproduced(vector: dict[str, Any]) -> None:
     told = vector["input"]
     body = told["body"].encode()

@@ -42,7 +42,7 @@ async def test_every_organization_has_its_own_source_api(api: Api) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"key": "HS"}, {"key": ""}, {"system": "salesforce"}, {"account_id": None}, {"account_id": "a b"},
+        {"key": "HS"}, {"key": ""}, {"system": "sugarcrm"}, {"account_id": None}, {"account_id": "a b"},
         {"secrets": ["short"]}, {"secrets": ["a" * 8 + "\x00"]}, {"secrets": ["x" * 9] * 6},
         {"signed_url": "not a url"}, {"currency": "EURO"}, {"mapping": {"win_dated_by": "luck"}},
         {"mapping": {"unknown": 1}},

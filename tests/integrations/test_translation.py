@@ -9,7 +9,7 @@ import pytest
 
 from app.core import jobs
 from app.core.db import OrganizationId
-from app.integrations import translation
+from app.integrations import refolding, translation
 from app.integrations.adapters import hubspot_events
 from app.integrations.jobs import HANDLERS
 from app.integrations.mapping import Mapping
@@ -136,7 +136,7 @@ async def test_erasure_for_privacy_forgets_the_fields_whatever_comes_later(api: 
 
 
 async def test_another_mapping_translates_all_records_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translation, "REFOLD_ROWS", 2)
+    monkeypatch.setattr(refolding, "REFOLD_ROWS", 2)
     connection = await hubspot(api)
     for deal in range(1, 6):
         await connection.tell(won(deal).set("deal", deal, T + 2 * DAY, "dealstage", "4711").body())
@@ -222,10 +222,10 @@ async def test_one_poisoned_delivery_fails_alone_and_can_be_replayed(api: Api, m
     connection = await hubspot(api)
     good = translation.settle
 
-    async def break_on_deal_13(session: Any, source: Any, keys: Any, at: Any) -> Any:
+    async def break_on_deal_13(session: Any, source: Any, keys: Any, *rest: Any) -> Any:
         if ("deal", "13") in keys:
             raise ZeroDivisionError("hs-app-client-secret-0001")
-        return await good(session, source, keys, at)
+        return await good(session, source, keys, *rest)
 
     monkeypatch.setattr(translation, "settle", break_on_deal_13)  # a defect of ours, as it might be
     for deal in (12, 13, 14):
@@ -277,7 +277,7 @@ async def test_another_time_zone_moves_close_dates(api: Api) -> None:
     assert (await connection.event("deal:1:deal.won"))["occurred_on"] == "2026-07-13"
     await api.patch("/organization", {"time_zone": "America/New_York"})
     async with api.world.database.write(OrganizationId(api.org_id)) as session:
-        await jobs.enqueue(session, OrganizationId(api.org_id), translation.REFOLD_ALL, [{}])
+        await jobs.enqueue(session, OrganizationId(api.org_id), refolding.REFOLD_ALL, [{}])
     await connection.translate()
     assert (await connection.event("deal:1:deal.won"))["occurred_on"] == "2026-07-12"
 
@@ -293,3 +293,18 @@ async def test_a_replay_sees_what_a_mended_adapter_sees(api: Api, monkeypatch: p
     await api.post(f"/sources/{connection.id}/deliveries/{delivery['id']}/replay")
     await connection.translate()
     assert len(await connection.events()) == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_feedback_follows_the_owner_of_its_contact_whenever_that_is_told(api: Api, seed: int) -> None:
+    connection = await hubspot(api)
+    batch = HubSpotBatch().made("0-19", 4, T).link(("0-19", 4), ("0-1", 7), T)
+    bodies = batch.set("contact", 7, T, "hubspot_owner_id", "70").bodies()
+    random.Random(seed).shuffle(bodies)
+    for body in bodies:
+        await connection.tell(body)
+    (event,) = await connection.events()
+    assert event["actor"]["id"] == "70"
+    await connection.tell(HubSpotBatch().set("contact", 7, T + 1000, "hubspot_owner_id", "71").body())
+    (event,) = await connection.events()
+    assert event["actor"]["id"] == "71"

@@ -1,10 +1,10 @@
 """Statements are made once and asked again: nothing of the question for which one was made may stay in it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -77,7 +77,7 @@ def _office(day: int, opens: int) -> tuple[datetime, datetime]:
 
 ONE = Question(
     at=datetime(2026, 7, 13, 10, tzinfo=UTC),
-    windows=[JULY],
+    windows=[EARLY, JULY],
     unions=[((0, JULY), (4, JULY))],
     rate=Decimal("0.9"),
     group='"L1"',
@@ -133,6 +133,24 @@ async def test_windows_that_overlap_otherwise_have_another_statement(api: Api) -
     nested = await rows(api, [COUNT], [EARLY, JULY, LATE])
     assert [(each.window, each.a) for each in apart] == [(0, 1), (1, 1)]
     assert [(each.window, each.a) for each in nested] == [(0, 1), (1, 2), (2, 1)]
+
+
+@pytest.mark.parametrize("audience", [_of_everybody, _of_one])
+@pytest.mark.parametrize("at", ["start", "end"])
+async def test_an_only_window_has_the_figures_that_it_has_among_others(
+    audience: Callable[..., Audience], at: Literal["start", "end"], api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _furnish(api)
+    there = OpenMeasure(
+        aggregate=Aggregate.COUNT, start=selection("lead.created"), end=selection("call.made"), match="lead", at=at
+    )
+    monkeypatch.setitem(globals(), "MEASURES", (*MEASURES, there))
+    windows = [JUNE, EARLY, LATE, JULY]
+    among = await replace(ONE, windows=windows, unions=[]).ask(api, audience)
+    assert among
+    for number, days in enumerate(windows):
+        alone = await replace(ONE, windows=[days], unions=[]).ask(api, audience)
+        assert [each._replace(window=number) for each in alone] == [each for each in among if each.window == number]
 
 
 async def test_statements_with_all_that_a_question_may_have_keep_the_rules(api: Api) -> None:

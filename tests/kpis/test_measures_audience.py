@@ -88,10 +88,11 @@ async def test_somebodys_days_are_found_by_the_day_that_an_event_has_of_its_own(
     assert await value(api, COUNT, ALL_TIME, audience=ana) == Decimal("2.5")
 
 
-async def test_credits_without_a_time_count_too(api: Api) -> None:
+@pytest.mark.parametrize("unknown", [["type"], ["type", "occurred_at", "occurred_on"]])
+async def test_credits_without_a_type_or_time_count_too(api: Api, unknown: list[str]) -> None:
     await ingest(api, event("1", "call.made", "07-06 10:00", **SHARED))
     async with api.world.database.write(api.org_id) as session:
-        nothing = {"occurred_at": None, "occurred_on": None}
+        nothing = dict.fromkeys(unknown)
         await session.execute(update(EventCredit).where(EventCredit.org_id == api.org_id).values(nothing))
     assert await value(api, COUNT, audience=credits_of(await identity(api, "ana"))) == Decimal("0.25")
 

@@ -11,7 +11,7 @@ import pytest
 from app.core.units import COUNT, DURATION, MONEY, NUMBER, RATIO
 from app.kpis.definition import Over
 from app.kpis.expressions.syntax import Call
-from app.kpis.partials import reading
+from app.kpis.partials import reading, states
 from app.kpis.partials.reading import Served
 from tests.reference import results
 from tests.reference.definitions import count, is_, kpi, name, op, over, previous, single, to_date, trailing
@@ -310,11 +310,37 @@ async def test_more_stale_days_than_are_worth_it_leave_it_to_the_events(
     kept_until = len(story.steps)
     story.post(*(event("deal.won", f"2026-05-{day:02}T10:00:00", actor="ana") for day in (5, 6, 7)))
     asker = Asker(world, story, served, kept_until)
-    monkeypatch.setattr(reading, "MOST_STALE", 3)
+    monkeypatch.setattr(states, "MOST_STALE", 3)
     month = Query(kpis=kpis, subjects=EVERYBODY, period="2026-05")
     await asker.ask(month)
-    monkeypatch.setattr(reading, "MOST_STALE", 2)
+    monkeypatch.setattr(states, "MOST_STALE", 2)
     await asker.ask(month, is_served=False)
+
+
+async def test_who_asks_for_one_person_again_sees_what_has_changed_meanwhile(
+    world: World, served: list[Served]
+) -> None:
+    """Such a question expects what the last one saw of the keepers' work, and is told if that holds no more."""
+    story = people()
+    questions = [
+        Query(kpis=(key,), subjects=(member("ana"),), period=period)
+        for key in every_aggregate(story)
+        for period in ("2026-05", "2026-08")
+    ]
+    story.post(event("deal.won", "2026-05-04T10:00:00", actor="ana", quantity=Decimal(3)))
+    asker = Asker(world, story, served, None)
+    replayed = await asker.prepare()
+    await asker.ask(*questions, *questions)
+    for day in ("2026-05-04", "2026-05-05", "2026-08-01"):
+        story.post(event("deal.won", f"{day}T11:00:00", actor="ana", quantity=Decimal(5)))
+        await replayed.run(story.steps[-1])
+        await asker.ask(*questions, *questions)
+    await replayed.keep()
+    await asker.ask(*questions, *questions)
+    later = "2026-08-03T12:00:00"
+    await asker.ask(*questions, at=later)
+    await replayed.keep()
+    await asker.ask(*questions, *questions, at=later)
 
 
 # --------------------------------------------------------------------------------------------------- days and windows

@@ -10,10 +10,11 @@ import re
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Mapped
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from app.events.facts import EventFacts
-from app.integrations.adapters import hubspot_events, wire
-from app.integrations.adapters.base import Changes, Item, Json, NotAuthentic, RawRequest, Reply, Unparseable
+from app.integrations.adapters import hubspot_events, hubspot_fetched, wire
+from app.integrations.adapters.base import Adapter, Changes, Fetched, Item, Json, NotAuthentic, RawRequest, Unparseable
 from app.integrations.adapters.hubspot_events import OWNER
 from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.translating import Translation
@@ -38,6 +39,8 @@ OBJECT_TYPES = {
     "0-1": "contact",
     "0-2": "company",
     "0-3": "deal",
+    "0-14": "quote",
+    "0-19": "feedback",
     "0-47": "meeting",
     "0-48": "call",
     "0-49": "email",
@@ -56,6 +59,8 @@ FIELDS: Mapped[str, frozenset[str]] = {
     "call": _ACTIVITY | {"hs_call_duration", "hs_call_direction", "hs_call_disposition", "hs_call_status"},
     "meeting": _ACTIVITY | {"hs_meeting_start_time", "hs_meeting_end_time", "hs_meeting_outcome"},
     "email": _ACTIVITY | {"hs_email_direction", "hs_email_status"},
+    "quote": frozenset({OWNER, "hs_status", "hs_quote_amount", "hs_currency", "hs_createdate"}),
+    "feedback": frozenset({OWNER, "hs_submission_timestamp", "hs_createdate", "hs_value", "hs_survey_type"}),
 }
 """What is read of each object: no names of people, addresses, numbers or texts."""
 
@@ -66,6 +71,7 @@ _KEPT = (
     "fromObjectId", "fromObjectTypeId", "toObjectId", "toObjectTypeId", "associationRemoved", "isPrimaryAssociation",
 )  # fmt: skip
 _MOST_MERGED = 1000
+_MOST_EVENTS = 20_000  # of a body; HubSpot sends up to 100
 
 # The twelve encoded characters that HubSpot decodes in the URL before it signs.
 _DECODED = {
@@ -75,15 +81,17 @@ _DECODED = {
 _ENCODED = re.compile("|".join(_DECODED), re.IGNORECASE)
 
 
-class HubSpot:
+class HubSpot(Adapter):
     """The adapter of HubSpot."""
 
     system = "hubspot"
-    labels: Mapped[str, str] = {"deal": "dealname", "company": "name"}
-
-    def handshake(self, request: RawRequest) -> Reply | None:
-        """HubSpot sends none."""
-        return None
+    labels: ClassVar[Mapped[str, str]] = {"deal": "dealname", "company": "name"}
+    lent_owner = OWNER
+    headers = ("x-hubspot-request-timestamp", "x-hubspot-signature-version")
+    defaults: ClassVar[Mapped[str, Any]] = {
+        "sent_quote_stages": ["APPROVAL_NOT_NEEDED", "APPROVED", "PUBLISHED", "SENT", "ACCEPTED", "SIGNED"],
+        "accepted_quote_stages": ["ACCEPTED", "SIGNED"],
+    }
 
     def authenticate(self, request: RawRequest, secrets: Sequence[str], now: datetime, mapping: Mapping) -> None:
         """By v3 if its header is there; a wrong v3 never falls back. By v1 only where the mapping accepts it."""
@@ -97,40 +105,47 @@ class HubSpot:
         else:
             raise NotAuthentic("no signature that is accepted")
 
-    def redact(self, body: bytes, mapping: Mapping) -> Json:
+    def redact(self, request: RawRequest, secrets: Sequence[str], mapping: Mapping) -> Json:
         """Each message with its known keys; values of people's and activities' properties only if they are read."""
-        parsed = wire.parse(body)
+        parsed = wire.parse(request.body)
         if isinstance(parsed, dict):
             parsed = [parsed]
         if not isinstance(parsed, list):
             raise Unparseable("the body is no array of events")
+        if len(parsed) > _MOST_EVENTS:
+            raise Unparseable(f"the body has more than {_MOST_EVENTS} events")
         return [_redacted(item, mapping) if isinstance(item, dict) else None for item in parsed]
 
     def forget(self, redacted: Json, erased: Collection[Key]) -> Json:
         """Values only: that the properties changed, and when, stays."""
+        if isinstance(redacted, dict):
+            return hubspot_fetched.forgotten(redacted, erased)
         return [_forgotten(item, erased) for item in redacted] if isinstance(redacted, list) else redacted
 
-    def acknowledge(self, request: RawRequest) -> Reply:
-        """Any 2xx is success."""
-        return Reply(200)
-
-    def reject(self, request: RawRequest) -> Reply:
-        """Bare: a sender who is not HubSpot learns nothing."""
-        return Reply(401)
+    def redact_fetched(self, fetched: Fetched, mapping: Mapping) -> Json:
+        """Objects of one kind with the history of their properties."""
+        if fetched.object not in FIELDS:
+            raise Unparseable("nothing is read of these objects")
+        return hubspot_fetched.redacted(fetched, FIELDS[fetched.object] | mapping.extra_fields(fetched.object))
 
     def split(self, redacted: Json) -> list[Item]:
-        """One item for each event of the array."""
+        """One item for each event of the array, or for each object that was fetched."""
+        if isinstance(redacted, dict):
+            return hubspot_fetched.items(redacted)
         return [_item(payload) for payload in redacted] if isinstance(redacted, list) else []
 
     def fold(self, item: Item, mapping: Mapping) -> Changes:
         """A property, the making, deletion, restoration or merge of an object, or an association."""
+        if "fetched" in item.payload:
+            kind = str(item.payload["fetched"])
+            return hubspot_fetched.changes(item.payload, FIELDS.get(kind, frozenset()) | mapping.extra_fields(kind))
         action = item.kind.partition(".")[2]
         read = _ACTIONS.get(action)
         if read is None:
             return Changes()
         if action == "associationChange":
-            return _association(item.payload)
-        name = _object_of(item.payload)
+            return _association(item.payload, mapping)
+        name = _object_of(item.payload, mapping)
         if name not in OBJECTS:
             return Changes()
         return Changes(fields=read(item.payload, name, mapping))
@@ -139,7 +154,8 @@ class HubSpot:
         """The events of a deal, lead or activity; companies have none, contacts only where they are the leads."""
         if record.is_gone:
             return []
-        return hubspot_events.translate(Translation(record, links, mapping, source_key, OWNER))
+        owner = mapping.field_of(record.object, "owner", OWNER)
+        return hubspot_events.translate(Translation(record, links, mapping, source_key, owner))
 
     def needs_fetch(self, record: Record, mapping: Mapping) -> bool:
         """Whether a field is missing without which nothing follows, or nobody is credited."""
@@ -187,7 +203,7 @@ def _redacted(item: dict[str, Json], mapping: Mapping) -> Json:
     if isinstance(merged, list):
         kept["mergedObjectIds"] = [wire.scalar(each) for each in merged[:_MOST_MERGED]]
     if "propertyValue" in item or "redacted" in item:
-        if "propertyValue" in item and _is_kept(kept, mapping):
+        if "propertyValue" in item and _is_kept(kept, item["propertyValue"], mapping):
             kept["propertyValue"] = wire.scalar(item["propertyValue"])
         else:
             kept["redacted"] = True
@@ -195,29 +211,37 @@ def _redacted(item: dict[str, Json], mapping: Mapping) -> Json:
 
 
 def _forgotten(item: Json, erased: Collection[Key]) -> Json:
-    if not isinstance(item, dict) or (_object_of(item), str(item.get("objectId"))) not in erased:
+    if not isinstance(item, dict) or (_object_of(item, _STANDARD), str(item.get("objectId"))) not in erased:
         return item
     kept = {key: value for key, value in item.items() if key != "propertyValue"}
     return kept if kept == item else {**kept, "redacted": True}
 
 
-def _is_kept(item: dict[str, Json], mapping: Mapping) -> bool:
+def _is_kept(item: dict[str, Json], value: Json, mapping: Mapping) -> bool:
     """Whether the value is read, or may be by a later mapping."""
     name = _text(item, "propertyName")
-    may_be_read = name is not None and _object_of(item) in BUSINESS and not is_personal(name)
+    may_be_read = name is not None and _object_of(item, mapping) in BUSINESS and not is_personal(name, value)
     return _is_read(item, mapping) or (may_be_read and item.get("isSensitive") is not True)
 
 
 def _is_read(item: dict[str, Json], mapping: Mapping) -> bool:
-    object_ = _object_of(item)
+    object_ = _object_of(item, mapping)
     read = FIELDS.get(object_, frozenset()) | mapping.extra_fields(object_)
     return item.get("isSensitive") is not True and item.get("propertyName") in read
 
 
-def _object_of(item: dict[str, Json]) -> str:
+_STANDARD = Mapping()
+
+
+def _object_of(item: dict[str, Json], mapping: Mapping) -> str:
     """What the message is about; empty for kinds of objects that are not kept."""
     kind, _, _ = (_text(item, "subscriptionType") or _text(item, "eventType") or "").partition(".")
-    return OBJECT_TYPES.get(_text(item, "objectTypeId") or "", "") if kind == "object" else kind
+    return _named(_text(item, "objectTypeId"), mapping) if kind == "object" else kind
+
+
+def _named(type_id: str | None, mapping: Mapping, otherwise: str = "") -> str:
+    """The record object of an object type id; custom ones as the mapping says."""
+    return OBJECT_TYPES.get(type_id or "") or mapping.objects.get(type_id or "", otherwise)
 
 
 def _text(payload: dict[str, Json], key: str) -> str | None:
@@ -302,9 +326,9 @@ def _merge(payload: dict[str, Json], name: str, mapping: Mapping) -> list[FieldC
     return [*changes, *(FieldChange(name, each, MERGED_INTO, at, tie, survivor) for each in sorted(ids - {survivor}))]
 
 
-def _association(payload: dict[str, Json]) -> Changes:
+def _association(payload: dict[str, Json], mapping: Mapping) -> Changes:
     """Both sides report a link: it is one. A label that people defined ends without ending the link."""
-    one, other = _ends(payload)
+    one, other = _ends(payload, mapping)
     if one is None or other is None:
         return Changes()
     removed = payload.get("associationRemoved") is True
@@ -315,11 +339,11 @@ def _association(payload: dict[str, Json]) -> Changes:
     return Changes(links=[link_between(one, other, at, tie, removed=removed, is_primary=is_primary)])
 
 
-def _ends(payload: dict[str, Json]) -> tuple[Key | None, Key | None]:
+def _ends(payload: dict[str, Json], mapping: Mapping) -> tuple[Key | None, Key | None]:
     classic = (_text(payload, "associationType") or "").lower().partition("_to_")
     objects = (
-        OBJECT_TYPES.get(_text(payload, "fromObjectTypeId") or "", classic[0]),
-        OBJECT_TYPES.get(_text(payload, "toObjectTypeId") or "", classic[2]),
+        _named(_text(payload, "fromObjectTypeId"), mapping, classic[0]),
+        _named(_text(payload, "toObjectTypeId"), mapping, classic[2]),
     )
     ids = wire.id_of(payload.get("fromObjectId"), "fromObjectId"), wire.id_of(payload.get("toObjectId"), "toObjectId")
     one, other = ((name, id_) if name in OBJECTS else None for name, id_ in zip(objects, ids, strict=True))

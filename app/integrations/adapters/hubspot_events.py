@@ -1,15 +1,12 @@
 """The events that follow from HubSpot's records."""
 
-import re
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from app.events.facts import EventFacts
 from app.integrations.adapters import translating, wire
 from app.integrations.adapters.translating import Closing, Translation
 from app.integrations.folding import CREATED, Record
-from app.integrations.mapping import Mapping
 
 OWNER = "hubspot_owner_id"
 
@@ -21,34 +18,27 @@ def translate(told: Translation) -> list[EventFacts]:
 
 
 def _deal(told: Translation) -> list[EventFacts]:
-    record, mapping = told.record, told.mapping
+    record = told.record
     return translating.deal_events(
         told,
         created=record.created_at or wire.instant(record.state("createdate")),
-        stage="dealstage",
-        pipeline="pipeline",
-        closing=_closing(record, mapping),
-        money=translating.money_of(record, "amount", "deal_currency_code"),
+        stage=told.field("stage", "dealstage"),
+        pipeline=told.field("pipeline", "pipeline"),
+        closing=_closing(told),
+        money=told.money("amount", "deal_currency_code"),
     )
 
 
-def _closing(record: Record, mapping: Mapping) -> Closing | None:
-    """By the stage in which the deal is: a deal that was reopened is not closed, whatever it was before."""
+def _closing(told: Translation) -> Closing | None:
+    """By the stage in which the deal is, on its close date, by which HubSpot's own reports go.
+
+    A deal that was reopened is not closed, whatever it was before.
+    """
+    mapping, stage = told.mapping, told.field("stage", "dealstage")
     for type_, stages in (("deal.won", mapping.won_stages), ("deal.lost", mapping.lost_stages)):
-        if entry := record.entered("dealstage", stages):
-            return Closing(type_, entry.at, _close_date(record, mapping))
+        if entry := told.record.entered(stage, stages):
+            return Closing(type_, entry.at, told.close_day("closedate"))
     return None
-
-
-def _close_date(record: Record, mapping: Mapping) -> date | None:
-    """The local day of the close date, by which HubSpot's own reports go."""
-    text = record.text("closedate")
-    if mapping.win_dated_by != "close_date" or text is None:
-        return None
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return wire.day(text)
-    at = wire.instant(text)
-    return wire.plausible(at.astimezone(ZoneInfo(mapping.time_zone)).date()) if at else None
 
 
 def _lead(told: Translation) -> list[EventFacts]:
@@ -56,7 +46,7 @@ def _lead(told: Translation) -> list[EventFacts]:
     record, mapping = told.record, told.mapping
     if record.object != mapping.lead_object:
         return []
-    stage = "hs_pipeline_stage" if record.object == "lead" else "lifecyclestage"
+    stage = told.field("stage", "hs_pipeline_stage" if record.object == "lead" else "lifecyclestage")
     made = record.created_at or wire.instant(record.state("hs_createdate"))
     became = record.first_entry(stage, mapping.created_lead_stages)
     qualified = record.first_entry(stage, mapping.qualified_lead_stages)
@@ -81,16 +71,8 @@ def _call(told: Translation) -> list[EventFacts]:
         return []
     direction = "call.received" if _upper(record, "hs_call_direction") == "INBOUND" else "call.made"
     length = wire.amount(record.state("hs_call_duration"))
-    return [
-        told.event(
-            direction,
-            at,
-            owner=told.owner_at(at),
-            about=told.about(at),
-            duration_seconds=wire.rounded(length / 1000) if length is not None and length >= 0 else None,
-            properties={**_outcome(told), "automated": _is_automated(told)},
-        )
-    ]
+    seconds = wire.rounded(length / 1000) if length is not None and length >= 0 else None
+    return [_activity(told, direction, at, seconds, _outcome(told))]
 
 
 def _outcome(told: Translation) -> translating.Properties:
@@ -147,15 +129,42 @@ def _email(told: Translation) -> list[EventFacts]:
     return [_activity(told, kind, at)]
 
 
-def _activity(told: Translation, type_: str, at: datetime, length: Decimal | None = None) -> EventFacts:
-    return told.event(
-        type_,
-        at,
-        owner=told.owner_at(at),
-        about=told.about(at),
-        duration_seconds=length,
-        properties={"automated": _is_automated(told)},
+def _quote(told: Translation) -> list[EventFacts]:
+    """Sent and accepted by the stages of the mapping: HubSpot does not document how a quote's status ends."""
+    record, mapping = told.record, told.mapping
+    stage = mapping.field_of("quote", "stage", "hs_status")
+    sent = record.first_entry(stage, mapping.sent_quote_stages)
+    accepted = record.entered(stage, mapping.accepted_quote_stages)
+    return translating.quote_events(
+        told,
+        sent=sent and sent.at,
+        accepted=accepted and accepted.at,
+        money=told.money("hs_quote_amount", "hs_currency"),
     )
+
+
+def _feedback(told: Translation) -> list[EventFacts]:
+    """A survey that somebody answered; HubSpot tells no owner of it but by the contact."""
+    record = told.record
+    at = wire.instant(record.state("hs_submission_timestamp")) or _made_at(record)
+    if at is None:
+        return []
+    score = translating.score_of(record.state(told.mapping.field_of("feedback", "score", "hs_value")))
+    kind = record.text("hs_survey_type")
+    properties: translating.Properties = {"score": score} if score is not None else {}
+    if kind:
+        properties["kind"] = kind.lower()
+    return [told.event("feedback.received", at, owner=told.owner_at(at), about=told.about(at), properties=properties)]
+
+
+def _activity(
+    told: Translation,
+    type_: str,
+    at: datetime,
+    length: Decimal | None = None,
+    properties: translating.Properties | None = None,
+) -> EventFacts:
+    return told.activity(type_, at, length, {**(properties or {}), "automated": _is_automated(told)})
 
 
 def _is_automated(told: Translation) -> bool:
@@ -175,6 +184,8 @@ _TRANSLATIONS = {
     "call": _call,
     "meeting": _meeting,
     "email": _email,
+    "quote": _quote,
+    "feedback": _feedback,
 }
 NEEDED = {
     "deal": (OWNER, "dealstage", "amount"),
@@ -182,5 +193,7 @@ NEEDED = {
     "call": (OWNER, CREATED),
     "meeting": (OWNER, "hs_meeting_end_time"),
     "email": (OWNER, "hs_email_direction"),
+    "quote": (OWNER, "hs_status", "hs_quote_amount"),
+    "feedback": ("hs_submission_timestamp", "hs_value"),
 }
 """Fields without which nothing follows, or nobody is credited."""

@@ -6,16 +6,18 @@ Each message is a snapshot of the object with its update time, and says which fi
 import base64
 import binascii
 import hmac
-from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Mapped
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import ClassVar
 
 from app.events.facts import EventFacts
-from app.integrations.adapters import pipedrive_events, wire
-from app.integrations.adapters.base import Changes, Item, Json, NotAuthentic, RawRequest, Reply, Unparseable
+from app.integrations.adapters import pipedrive_events, snapshots, wire
+from app.integrations.adapters.base import Adapter, Changes, Fetched, Item, Json, NotAuthentic, RawRequest, Unparseable
 from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.pipedrive_events import OWNER
+from app.integrations.adapters.snapshots import Snapshot
 from app.integrations.adapters.translating import Translation
 from app.integrations.folding import (
     CREATED,
@@ -63,20 +65,22 @@ _META = (
     "action", "entity", "entity_id", "object", "id", "company_id", "timestamp", "timestamp_micro", "version", "attempt",
     "webhook_id", "change_source", "is_bulk_edit", "is_bulk_update", "merged_to_id", "merged_from_id", "correlation_id",
 )  # fmt: skip
+CHANGELOG = "changelog"
+"""Where a fetched deal has the changes of its fields, as the system tells them: under the names of version 1."""
+_CHANGED = {"stage_id": "stage_id", "pipeline": "pipeline_id", "status": "status", "user_id": OWNER, OWNER: OWNER}
+_OF_CHANGE = ("field_key", "old_value", "new_value", "time")
+_MOST_CHANGES = 2000
+
 _PARTS = ("amount", "currency", "value", "type", "timezone_id", "id", "values")
 _MOST_OPTIONS = 100
 _PERSONAL_TYPES = frozenset({"address", "phone", "text"})
 
 
-class Pipedrive:
+class Pipedrive(Adapter):
     """The adapter of Pipedrive."""
 
     system = "pipedrive"
-    labels: Mapped[str, str] = {"deal": "title", "company": "name"}
-
-    def handshake(self, request: RawRequest) -> Reply | None:
-        """Pipedrive sends none."""
-        return None
+    labels: ClassVar[Mapped[str, str]] = {"deal": "title", "company": "name"}
 
     def authenticate(self, request: RawRequest, secrets: Sequence[str], now: datetime, mapping: Mapping) -> None:
         """By HTTP Basic; a secret is `user:password`. There is no signature and no timestamp."""
@@ -89,9 +93,13 @@ class Pipedrive:
         if scheme.lower() != "basic" or not any(matches):
             raise NotAuthentic("no active secret is this user and password")
 
-    def redact(self, body: bytes, mapping: Mapping) -> Json:
+    def fault_of_secret(self, secret: str) -> str | None:
+        """It has two parts."""
+        return None if ":" in secret else "A secret of Pipedrive is written user:password."
+
+    def redact(self, request: RawRequest, secrets: Sequence[str], mapping: Mapping) -> Json:
         """The envelope and the object; of people and activities only fields that are read."""
-        parsed = wire.parse(body)
+        parsed = wire.parse(request.body)
         meta = parsed.get("meta") if isinstance(parsed, dict) else None
         if not isinstance(parsed, dict) or not isinstance(meta, dict):
             raise Unparseable("the body is no object with meta")
@@ -103,20 +111,16 @@ class Pipedrive:
                 kept[part] = _redacted(parsed[part], kind, mapping)
         return kept
 
-    def forget(self, redacted: Json, erased: Collection[Key]) -> Json:
-        """Pipedrive tells no erasures."""
-        return redacted
-
-    def acknowledge(self, request: RawRequest) -> Reply:
-        """Any 2xx is success."""
-        return Reply(200)
-
-    def reject(self, request: RawRequest) -> Reply:
-        """Bare: a sender who is not Pipedrive learns nothing."""
-        return Reply(401)
+    def redact_fetched(self, fetched: Fetched, mapping: Mapping) -> Json:
+        """Objects of one kind, which look as they do in messages of version 2."""
+        if fetched.object not in FIELDS:
+            raise Unparseable("nothing is read of these objects")
+        return snapshots.stored(fetched, [_fetched(item, fetched.object, mapping) for item in fetched.items])
 
     def split(self, redacted: Json) -> list[Item]:
-        """A body is one message."""
+        """A body is one message; of what was fetched each object is one."""
+        if isinstance(redacted, dict) and "fetched" in redacted:
+            return snapshots.items_of(redacted, system="pipedrive", id_field="id", version_field="update_time")
         try:
             return [_item(redacted)] if isinstance(redacted, dict) else []
         except Unparseable as problem:
@@ -124,7 +128,7 @@ class Pipedrive:
 
     def fold(self, item: Item, mapping: Mapping) -> Changes:
         """A snapshot of the object, or its deletion; both may be half of a merge."""
-        message = _Message(item.payload)
+        message = _Message(_as_message(item.payload) if "fetched" in item.payload else item.payload)
         if message.object is None or message.action is None:
             return Changes()
         return message.changes(mapping)
@@ -133,7 +137,8 @@ class Pipedrive:
         """The events of a deal, lead or activity; companies and contacts have none."""
         if record.merged_into is not None:
             return []
-        return pipedrive_events.translate(Translation(record, links, mapping, source_key, OWNER))
+        owner = mapping.field_of(record.object, "owner", OWNER)
+        return pipedrive_events.translate(Translation(record, links, mapping, source_key, owner))
 
     def needs_fetch(self, record: Record, mapping: Mapping) -> bool:
         """Every message is a whole snapshot: only what was deleted unseen is unknown."""
@@ -143,6 +148,19 @@ class Pipedrive:
         """The record's page, of whichever company the reader is signed in to."""
         page = {"deal": "deal", "lead": "leads/inbox", "company": "organization", "contact": "person"}.get(object)
         return f"https://app.pipedrive.com/{page}/{id}" if page else None
+
+
+def _fetched(item: dict[str, Json], kind: str, mapping: Mapping) -> Json:
+    told = dict(item)
+    changes = told.pop(CHANGELOG, None)
+    kept = _redacted(told, kind, mapping)
+    if isinstance(kept, dict) and isinstance(changes, list):
+        kept[CHANGELOG] = [
+            {name: wire.scalar(each.get(name)) for name in _OF_CHANGE}
+            for each in changes[:_MOST_CHANGES]
+            if isinstance(each, dict) and each.get("field_key") in _CHANGED
+        ]
+    return kept
 
 
 def _redacted(told: Json, kind: str, mapping: Mapping) -> Json:
@@ -166,7 +184,7 @@ def _kept(told: dict[str, Json], kind: str, read: AbstractSet[str]) -> dict[str,
 
 def _is_personal(field: str, value: Json) -> bool:
     """By its name; the names of custom fields are hashes, but they tell their type."""
-    return is_personal(field) or (isinstance(value, dict) and value.get("type") in _PERSONAL_TYPES)
+    return is_personal(field, value) or (isinstance(value, dict) and value.get("type") in _PERSONAL_TYPES)
 
 
 def _shallow(value: Json) -> Json:
@@ -189,6 +207,20 @@ def _meta(payload: dict[str, Json]) -> dict[str, Json]:
 
 def _is_v2(payload: dict[str, Json]) -> bool:
     return str(_meta(payload).get("version")) == "2.0"
+
+
+def _as_message(told: dict[str, Json]) -> dict[str, Json]:
+    """What was fetched in the form of a message: how the object is, or that it is deleted."""
+    seen, kind = told.get("at"), told["fetched"]
+    data = _object(told.get("item"))
+    meta: dict[str, Json] = {
+        "action": "delete" if "gone" in told else "change",
+        "entity": next((name for name, object_ in ENTITIES.items() if object_ == kind), None),
+        "entity_id": told["gone"] if "gone" in told else (data or {}).get("id"),
+        "timestamp": seen,
+        "version": "2.0",
+    }
+    return {"fetched": kind, "meta": meta, "data": data}
 
 
 def _item(payload: dict[str, Json]) -> Item:
@@ -218,6 +250,7 @@ class _Message:
         self.data = _object(payload.get("data" if is_v2 else "current"))
         self.previous = _object(payload.get("previous"))
         self.merged_to, self.merged_from = meta.get("merged_to_id"), meta.get("merged_from_id")
+        self.was_fetched = "fetched" in payload
 
     @property
     def key(self) -> Key:
@@ -229,9 +262,12 @@ class _Message:
         if self.action == "delete" or self.data is None:
             return self._deletion(mapping)
         at = wire.instant(self.data.get("update_time")) or self.at
-        fields = self._snapshot(self.data, at, self.tie, mapping)
+        tie = Snapshot.seen(self.key, at, self.at).tie if self.was_fetched else self.tie
+        fields = self._snapshot(self.data, at, tie, mapping)
         fields += self._earlier_stage(self.data) + self._before(at, mapping) + self._merges()
-        return Changes(fields, [*self._links(self.data, at, self.tie), *self._unlinked(at)])
+        if self.was_fetched:
+            fields += self._changelog(self.data)
+        return Changes(fields, [*self._links(self.data, at, tie), *self._unlinked(at)])
 
     def _deletion(self, mapping: Mapping) -> Changes:
         """The last state is told in passing; it matters where nothing else of the object ever arrived."""
@@ -267,6 +303,22 @@ class _Message:
             return []
         values = _values(last, self.key[0], mapping)
         return [FieldChange(*self.key, field, before, HEARSAY, value) for field, value in values.items()]
+
+    def _changelog(self, data: dict[str, Json]) -> list[FieldChange]:
+        """The changes that were fetched with a deal; before the first of a field it was as it was made."""
+        rows = data.get(CHANGELOG)
+        told = [
+            (wire.instant(row.get("time")), row) for row in map(_object, rows if isinstance(rows, list) else ()) if row
+        ]
+        found: list[FieldChange] = []
+        made, seen = wire.instant(data.get("add_time")), set[str]()
+        for at, row in sorted(((at, row) for at, row in told if at), key=lambda each: each[0]):
+            field = _CHANGED[str(row.get("field_key"))]
+            if made and field not in seen and made < at:
+                found.append(FieldChange(*self.key, field, made, HEARSAY, wire.value_of(row.get("old_value"))))
+            seen.add(field)
+            found.append(FieldChange(*self.key, field, at, HEARSAY, wire.value_of(row.get("new_value"))))
+        return found
 
     def _links(self, data: dict[str, Json], at: datetime, tie: str) -> list[LinkChange]:
         return [

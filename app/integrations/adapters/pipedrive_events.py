@@ -25,10 +25,10 @@ def _deal(told: Translation) -> list[EventFacts]:
     return translating.deal_events(
         told,
         created=record.created_at,
-        stage="stage_id",
-        pipeline="pipeline_id",
+        stage=told.field("stage", "stage_id"),
+        pipeline=told.field("pipeline", "pipeline_id"),
         closing=_closing(record, mapping),
-        money=translating.money_of(record, "value", "currency"),
+        money=told.money("value", "currency"),
     )
 
 
@@ -48,7 +48,7 @@ def _lead(told: Translation) -> list[EventFacts]:
     converted = min((made for made in deals if made), default=None)
     if record.is_deleted and not deals:
         return []
-    money = translating.money_of(record, "value", "currency")
+    money = told.money("value", "currency")
     return translating.lead_events(told, created=record.created_at, qualified=None, converted=converted, money=money)
 
 
@@ -61,10 +61,10 @@ def _activity(told: Translation) -> list[EventFacts]:
     events = []
     history = record.history("done")
     if kind == "meeting" and record.created_at and history and history[0].value is False:
-        events.append(_done(told, "meeting.booked", record.created_at))
+        events.append(told.activity("meeting.booked", record.created_at))
     if record.state("done") is True and (at := _done_at(record)):
         properties: translating.Properties = {"connected": True} if kind == "call" else {}
-        events.append(_done(told, _EVENTS[kind], at, _length(record.text("duration")), properties))
+        events.append(told.activity(_EVENTS[kind], at, _length(record.text("duration")), properties))
     return events
 
 
@@ -76,23 +76,6 @@ def _done_at(record: Record) -> datetime | None:
     marked = wire.instant(record.state("marked_as_done_time"))
     entry = next((s for s in reversed(record.transitions("done")) if s.value is True), None)
     return marked or (entry.at if entry else None)
-
-
-def _done(
-    told: Translation,
-    type_: str,
-    at: datetime,
-    length: Decimal | None = None,
-    properties: translating.Properties | None = None,
-) -> EventFacts:
-    return told.event(
-        type_,
-        at,
-        owner=told.owner_at(at),
-        about=told.about(at),
-        duration_seconds=length,
-        properties={"automated": False, **(properties or {})},
-    )
 
 
 def _length(text: str | None) -> Decimal | None:

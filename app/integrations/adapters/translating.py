@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from app.events.facts import Credit, EventFacts, PersonRef, is_property_number
 from app.integrations.adapters import wire
@@ -72,9 +73,51 @@ class Translation:
             properties={**self._properties(), **(properties or {})},
         )
 
+    def activity(
+        self,
+        type: str,  # noqa: A002
+        at: datetime,
+        length: Decimal | None = None,
+        properties: Properties | None = None,
+        on: date | None = None,
+    ) -> EventFacts:
+        """What whoever owned the record at `at` did then, for so many seconds; by hand, unless a property says else."""
+        return self.event(
+            type,
+            at,
+            on=on,
+            owner=self.owner_at(at),
+            about=self.about(at),
+            duration_seconds=length,
+            properties={"automated": False, **(properties or {})},
+        )
+
+    def field(self, role: str, standard: str) -> str:
+        """The field of the record that plays a role."""
+        return self.mapping.field_of(self.record.object, role, standard)
+
+    def money(self, amount: str, currency: str) -> Money:
+        """Amount and currency, the latest by the source's times, in the fields that play these roles."""
+        worth = wire.amount(self.record.state(self.field("amount", amount)))
+        if worth is None:
+            return NO_MONEY
+        return Money(worth, currency_of(self.record.state(self.field("currency", currency)), self.mapping))
+
+    def close_day(self, standard: str) -> date | None:
+        """The local day of the close date, if that dates a win."""
+        if self.mapping.win_dated_by != "close_date":
+            return None
+        return local_day(self.record.state(self.field("close_date", standard)), self.mapping.time_zone)
+
     def owner_at(self, at: datetime) -> str | None:
         """The owner by the source's times; before any is known, the first known one."""
-        return wire.id_or_none(self.record.value_at(self.owner_field, at))
+        return wire.id_or_none(self.record.value_at(self.owner_field, at)) or self._lent_owner()
+
+    def _lent_owner(self) -> str | None:
+        """Whose deal else contact it hangs on, as far as others lend their owner at all."""
+        keys = [(kind, id_) for kind in ("deal", "contact") if (id_ := self.own(kind))]
+        owners = (self.links.owners.get(key) for key in keys)
+        return wire.id_or_none(next(filter(None, owners), None))
 
     def owner_of_closing(self, at: datetime) -> str | None:
         """Whose a win or loss is (`credit_owner`): later bulk reassignments never move it silently."""
@@ -92,8 +135,8 @@ class Translation:
 
         An activity without a company or contact of its own concerns those of its deal, else of its lead.
         """
-        record, links = self.record, self.links
-        own = {kind: links.pick(record.key, kind) for kind in ("deal", "lead", "contact", "company")}
+        record = self.record
+        own = {kind: self.own(kind) for kind in ("deal", "lead", "contact", "company")}
         if record.object in own:
             own[record.object] = record.id
         if record.object not in own:
@@ -107,12 +150,16 @@ class Translation:
             about["customer"] = customer
         return about
 
+    def own(self, kind: str) -> str | None:
+        """The object of a kind that counts for this record."""
+        return self.links.pick(self.record.key, kind)
+
     def _parties(self, own: Mapped[str, str | None]) -> dict[str, str | None]:
         """Company and contact of the deal, for what hangs on one; else the record's own, else its lead's."""
-        if own["deal"] and self.record.object != "lead":
+        if own["deal"] and self.record.object not in {"deal", "lead"}:
             through = ("deal", own["deal"])
         elif own["company"] or own["contact"] or not own["lead"]:
-            through = self.record.key
+            return {kind: self.own(kind) for kind in ("contact", "company")}
         else:
             through = ("lead", own["lead"])
         return {kind: self.links.pick(through, kind) for kind in ("contact", "company")}
@@ -202,10 +249,42 @@ def _told(name: str, value: Value) -> Properties:
     return {name: value} if isinstance(value, str) else {}
 
 
-def money_of(record: Record, amount_field: str, currency_field: str) -> Money:
-    """Amount and currency of a record, the latest by the source's times."""
-    amount = wire.amount(record.state(amount_field))
-    return NO_MONEY if amount is None else Money(amount, wire.currency(record.state(currency_field)))
+def score_of(value: Value) -> Decimal | None:
+    """A number that fits into a property; None for anything else."""
+    number = wire.amount(value)
+    return number if number is not None and is_property_number(number) else None
+
+
+def quote_events(
+    told: Translation, *, sent: datetime | None, accepted: datetime | None, money: Money = NO_MONEY
+) -> list[EventFacts]:
+    """A quote sent and accepted, as far as its fields tell; whoever owns it then is credited."""
+    steps = (("quote.sent", sent), ("quote.accepted", accepted))
+    return [
+        told.event(step, at, owner=told.owner_at(at), about=told.about(at), money=money) for step, at in steps if at
+    ]
+
+
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for none: an amount in a currency that nobody knows is converted by no rate (S27)."""
+
+
+def currency_of(value: Value, mapping: Mapping) -> str | None:
+    """The ISO code of a currency field: as the mapping names it, else its own text; None if it tells nothing."""
+    if not isinstance(value, str) or not value:
+        return None
+    named = {native.lower(): code for native, code in mapping.currencies.items()}
+    return named.get(value.lower()) or wire.currency(value) or NO_CURRENCY
+
+
+def local_day(value: Value, time_zone: str) -> date | None:
+    """The day of a date, or of an instant in the organization's zone."""
+    if not isinstance(value, str):
+        return None
+    if len(value) == len("2026-01-31") and (found := wire.day(value)):
+        return found
+    at = wire.instant(value)
+    return wire.plausible(at.astimezone(ZoneInfo(time_zone)).date()) if at else None
 
 
 def lead_events(

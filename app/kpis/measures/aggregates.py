@@ -53,6 +53,8 @@ def measured(windows: Windows, number: int, measure: Measure, entries: CTE) -> S
     match measure.aggregate:
         case Aggregate.MEDIAN | Aggregate.PERCENTILE:
             return _ordered(windows, number, measure, entries)
+        case Aggregate.COUNT_DISTINCT if windows.is_one:
+            return _distinct(windows, number, measure, entries)
         case Aggregate.COUNT_DISTINCT:
             daily = union_all(_by_day(entries, [Number(_NOTHING)]), _newcomers(entries)).subquery("daily")
             return _by_window(windows, measure, daily, ("measure", number), [Number(_NOTHING, _sum_or_zero)])
@@ -170,6 +172,14 @@ def _ordered(windows: Windows, number: int, measure: Measure, entries: CTE) -> S
     numbers = [cells.c.ordered[below + 1], cells.c.ordered[below + 2], cells.c.count]
     columns = cell_columns(("measure", number), cells, cells.c.window, numbers)
     return select(*columns, *[cells.c[name] for name in COUNTED])
+
+
+def _distinct(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:
+    """How many things the only window has: no days to be told apart."""
+    held = windows.holding(measure, entries)
+    things = func.count(held.c.thing.distinct()).filter(held.c.state == ENTERS)
+    columns = cell_columns(("measure", number), held, held.c.window, [things])
+    return select(*columns, *_states(held)).group_by(*_cell(held))
 
 
 def _pieces(windows: Windows, number: int, measure: Measure, entries: CTE) -> Select[Any]:

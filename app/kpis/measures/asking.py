@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.db import OrganizationId, Ready
+from app.core.db import OrganizationId, Ready, plan_anew
 from app.core.ids import NIL
 from app.kpis.attribution import Days
 from app.kpis.definition import Measure
@@ -42,13 +42,15 @@ async def rows(
     if any(is_covered(measure) for measure in measures):
         values |= scope.values_of_persons() | covered_values(scope, places.days)
     # Everything that decides the statement but for what it is given by name.
-    structure = (_asked_from(scope), _kind_of(audience), tuple(places.values), tuple(measures), united.reads)
+    chains = (places.is_one, *places.values)
+    structure = (_asked_from(scope), _kind_of(audience), chains, tuple(measures), united.reads)
     if structure in _kept:
         _kept.move_to_end(structure)
     else:
         _kept[structure] = Ready(statement(scope, audience, windows, measures, unions), is_listed=False)
         if len(_kept) > KEPT_STATEMENTS:
             _kept.popitem(last=False)
+    await plan_anew(session)
     return await _kept[structure].rows(session, **values)
 
 

@@ -13,7 +13,7 @@ from app.kpis.measures.threads import events_of_things, first_of, follows, of_be
 
 def funnel_facts(ledger: Ledger, measure: FunnelMeasure) -> Select[Any]:
     """The first events of the first step; they enter with the base, with value 1 if they reached the step asked for."""
-    events = events_of_things(ledger, measure.match, measure.steps, days=ledger.days, role=measure.role)
+    events = events_of_things(ledger, measure.match, measure.steps, role=measure.role, within=measure.within)
     rows = _with_steps(with_beginning(events), measure)
     if ledger.tells:
         rows = select(rows, _step_rows(rows, measure).label("related")).subquery("told")

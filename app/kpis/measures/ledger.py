@@ -1,6 +1,7 @@
 """The events that count at all, from one point of view, with what may be asked of each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     type_coerce,
     union_all,
 )
@@ -32,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.core.db import known_by
 from app.events.models import Event, EventCredit, Source, SourceCounts
-from app.kpis.attribution import ALL_TIME, Days
+from app.kpis.attribution import Days
 from app.kpis.compiler import DIVISION_SCALE, FilterCompiler, things_counted
 from app.kpis.expressions.syntax import Node
 from app.kpis.measures.bound import bucket, named_array
@@ -88,7 +90,33 @@ class Bounds:
         self.earliest, self.latest = (bindparam(key, at, TIMESTAMP(timezone=True)) for key, at in instants.items())
 
 
-EVER = Bounds(ALL_TIME, "ever_")
+Instant = ColumnElement[datetime]
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """The earliest and the latest instant, both included, at which events of some types and days may have happened."""
+
+    earliest: Instant
+    latest: Instant
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Which events are looked at: of some types, of whatever days and instants unless some are said."""
+
+    types: Sequence[str]
+    days: Bounds | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+    def holds(self, table: type[Event | EventCredit]) -> list[ColumnElement[bool]]:
+        """Whether an event, or one with a credit, happened then, as ranges that indexes have."""
+        return [
+            *([_lies_in(self.days, table)] if self.days is not None else []),
+            *([table.occurred_at >= self.since] if self.since is not None else []),
+            *([table.occurred_at <= self.until] if self.until is not None else []),
+        ]
 
 
 class Ledger:
@@ -107,7 +135,7 @@ class Ledger:
         self.tells = tells
         self._identities = identities
         self._factors = [Factors(each) for each in scope.factors if each.spans]
-        self._shared_in: dict[tuple[Bounds, str], CTE] = {}
+        self._credits_in: dict[tuple[Bounds | None, Instant | None, Instant | None, str], CTE] = {}
         self._seen = select(*[getattr(Event, name) for name in _READ]).where(
             Event.org_id == scope.organization,
             Event.recorded_at <= scope.known,
@@ -116,25 +144,31 @@ class Ledger:
         )
 
     def view(
-        self,
-        types: Sequence[str],
-        *conditions: Node | None,
-        in_days: bool = False,
-        role: str | None = None,
-        of: Mapping[str, Things] | None = None,
+        self, types: Sequence[str], *conditions: Node | None, in_days: bool = False, role: str | None = None
     ) -> tuple[Subquery, FilterCompiler]:
         """The events of these types that count at all: current, authoritative, not in the future (S3, S5, S10).
 
         `in_days` asks for those of the ledger's days alone, with a `role` for those that its identities have a credit
-        of: others may be missing. `of` asks for those about any of some things.
+        of: others may be missing.
         """
-        org_id, known_at = self.scope.organization, self.scope.known
+        look = Look(types, self.days if in_days else None)
         counted = sorted(things_counted(*conditions))
-        things = {thing: f"nth_{n}" for n, thing in enumerate(counted)}
         if counted and in_days:
             # Where an event's place among all of its thing counts, they are all there.
-            in_days, of = False, self.things(counted, [(types, self.days)], role)
-        event = union_all(*self._known(types, self.days if in_days else None, role, of or {})).subquery("known")
+            return self.related([Look(types)], *conditions, of=self.things(counted, [look], role))
+        return self._view(self._known(look, role), *conditions)
+
+    def related(
+        self, looks: Sequence[Look], *conditions: Node | None, of: Mapping[str, Things] | None
+    ) -> tuple[Subquery, FilterCompiler]:
+        """The events looked at, whosever they are; `of` asks for those about any of some things."""
+        about = _is_any_of(of or {})
+        return self._view([arm.where(*about) for look in looks for arm in self._known(look, None)], *conditions)
+
+    def _view(self, arms: Sequence[Select[Any]], *conditions: Node | None) -> tuple[Subquery, FilterCompiler]:
+        org_id, known_at = self.scope.organization, self.scope.known
+        things = {thing: f"nth_{n}" for n, thing in enumerate(sorted(things_counted(*conditions)))}
+        event = union_all(*arms).subquery("known")
         local = cast(func.timezone(self.scope.time_zone, event.c.occurred_at), Date())
         day = func.coalesce(event.c.occurred_on, local)
         found = (
@@ -159,64 +193,81 @@ class Ledger:
         )
         return found, FilterCompiler(found, things)
 
-    def things(
-        self, kinds: Sequence[str], looks: Sequence[tuple[Sequence[str], Bounds]], role: str | None
-    ) -> dict[str, Things] | None:
-        """The things of these kinds that the identities' own events of some types and days are about.
+    def things(self, kinds: Sequence[str], looks: Sequence[Look], role: str | None) -> dict[str, Things] | None:
+        """The things of these kinds that the identities' own events among these are about.
 
         None where everybody's are asked for.
         """
         if self._identities is None or role is None:
             return None
-        arms = [arm for types, days in looks for arm in self._known(types, days, role, {})]
-        own = union_all(*arms).cte()
+        own = union_all(*[arm for look in looks for arm in self._known(look, role)]).cte()
         return {kind: select(_about(own.c.about, kind)) for kind in kinds}
 
     def things_of(
-        self, kind: str, looks: Sequence[tuple[Sequence[str], Bounds]], role: str, conditions: Sequence[Node | None]
+        self, kind: str, looks: Sequence[Look], role: str, conditions: Sequence[Node | None]
     ) -> dict[str, Things] | None:
         """The things of a kind, as `things`; None too where events of others decide what passes the conditions."""
         return None if things_counted(*conditions) else self.things([kind], looks, role)
 
-    def _known(
-        self, types: Sequence[str], days: Bounds | None, role: str | None, of: Mapping[str, Things]
-    ) -> list[Select[Any]]:
+    def reach(self, types: Sequence[str]) -> Reach:
+        """Between which instants the events of these types and of the ledger's days happened.
+
+        Those that were told to be of a day (`occurred_on`) may have happened whenever.
+        """
+        dated = select(Event.occurred_at).where(
+            Event.org_id == self.scope.organization,
+            Event.type == any_(literal(list(types), ARRAY(_TEXT))),
+            Event.occurred_on.is_not(None),
+            Event.occurred_on >= self.days.start,
+            Event.occurred_on < self.days.end,
+        )
+        held = (Event.superseded_at.is_(None), Event.superseded_at > self.scope.known)
+        at = union_all(*[dated.where(condition) for condition in held]).subquery().c.occurred_at
+        both = select(
+            func.least(self.days.earliest, func.min(at)).label("earliest"),
+            func.greatest(self.days.latest, func.max(at)).label("latest"),
+        ).cte()
+        return Reach(select(both.c.earliest).scalar_subquery(), select(both.c.latest).scalar_subquery())
+
+    def _known(self, look: Look, role: str | None) -> list[Select[Any]]:
         """The revisions that held, by ways that an index knows: each condition stands where one has it.
 
-        What was superseded later is asked for by itself: mostly there is none, and `superseded_at IS NULL OR …` would
-        keep the database from the indexes of what is current.
+        With a role those of the ledger's identities; others may be among them. What was superseded later is asked for
+        by itself: mostly there is none, and `superseded_at IS NULL OR …` would keep the database from the indexes of
+        what is current.
         """
-        wanted = any_(literal(list(types), ARRAY(_TEXT)))
+        wanted = any_(literal(list(look.types), ARRAY(_TEXT)))
         seen = self._seen.where(
-            Event.type == wanted, *([Event.is_shared] if self.scope.only_shared else []), *_is_any_of(of)
+            Event.type == wanted, *([Event.is_shared] if self.scope.only_shared else []), *look.holds(Event)
         )
         current = seen.where(Event.superseded_at.is_(None))
         past = seen.where(Event.superseded_at > self.scope.known)
-        if days is None:
-            return [current, past]
-        past = past.where(_lies_in(days, Event))
         if role is None or self._identities is None:
-            return [current.where(_lies_in(days, Event)), past]
-        shared = self._shared(self._identities, days, role)
-        of_several = select(shared).where(shared.c.type == wanted)
+            return [current, past]
+        credited = self._credits(self._identities, look, role)
+        # Without a type or a time: written by a server of a version before.
+        theirs = select(credited.c.row_id).where(or_(credited.c.type == wanted, credited.c.type.is_(None)))
+        of_several = current.where(Event.is_shared, Event.row_id.in_(theirs))
         if role != "owner" or self.scope.only_shared:
             return [of_several, past]
-        theirs = any_(named_array("identities", self._identities, SqlUuid()))
-        return [current.where(Event.identity_id == theirs, _lies_in(days, Event)), of_several, past]
+        own = any_(named_array("identities", self._identities, SqlUuid()))
+        return [current.where(Event.identity_id == own), of_several, past]
 
-    def _shared(self, identities: Sequence[UUID], days: Bounds, role: str) -> CTE:
-        """The current events of somebody's days that they share with others: of all types, once for all measures."""
-        if (days, role) not in self._shared_in:
-            theirs = select(EventCredit.row_id).where(
-                EventCredit.org_id == self.scope.organization,
-                EventCredit.identity_id == any_(named_array("identities", identities, SqlUuid())),
-                EventCredit.role == role,
-                # Without a time: written by a server of the version before.
-                or_(_lies_in(days, EventCredit), EventCredit.occurred_at.is_(None)),
+    def _credits(self, identities: Sequence[UUID], look: Look, role: str) -> CTE:
+        """Somebody's credits for shared events of whatever type, when they are looked at: once for all measures."""
+        key = (look.days, look.since, look.until, role)
+        if key not in self._credits_in:
+            self._credits_in[key] = (
+                select(EventCredit.row_id, EventCredit.type)
+                .where(
+                    EventCredit.org_id == self.scope.organization,
+                    EventCredit.identity_id == any_(named_array("identities", identities, SqlUuid())),
+                    EventCredit.role == role,
+                    or_(and_(true(), *look.holds(EventCredit)), EventCredit.occurred_at.is_(None)),
+                )
+                .cte()
             )
-            chosen = self._seen.where(Event.superseded_at.is_(None), Event.is_shared, Event.row_id.in_(theirs))
-            self._shared_in[days, role] = chosen.cte()
-        return self._shared_in[days, role]
+        return self._credits_in[key]
 
     def selected(self, view: Subquery, filters: FilterCompiler, *conditions: Node | None) -> Select[Any]:
         """The events in view that pass all of these conditions, without columns yet."""

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, DATERANGE, JSO
 from app.kpis.definition import OpenMeasure
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures.facts import fact
-from app.kpis.measures.ledger import EVER, Ledger
+from app.kpis.measures.ledger import Ledger
 from app.kpis.measures.scope import ENTERS, LEFT_OUT
 from app.kpis.measures.threads import events_of_things, over_thing, own
 
@@ -62,7 +62,8 @@ def closed_starts(ledger: Ledger, measure: OpenMeasure, moment: date) -> Select[
 
 
 def _events(ledger: Ledger, measure: OpenMeasure, value: Name | None) -> Subquery:
-    return events_of_things(ledger, measure.match, [measure.start, measure.end], value, days=EVER, role=measure.role)
+    selections = [measure.start, measure.end]
+    return events_of_things(ledger, measure.match, selections, value, role=measure.role, begun_in_days=False)
 
 
 def _with_ends(rows: Subquery) -> Subquery:

@@ -1,5 +1,6 @@
 """Measures over pairs: the times from start events to their end events about the same thing (S14 to S16)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -21,12 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 from app.events.models import EventCredit
+from app.kpis.compiler import things_counted
 from app.kpis.definition import ElapsedMeasure, EventSelection
 from app.kpis.following import OF_PAIR, Following
 from app.kpis.measures.bound import is_one_of
 from app.kpis.measures.clock import Clock, as_seconds
 from app.kpis.measures.facts import CREDITED, Columns, fact, in_seconds, seconds_between
-from app.kpis.measures.ledger import EVER, ORDER, Ledger, Things
+from app.kpis.measures.ledger import ORDER, Ledger, Look, Things
 from app.kpis.measures.scope import ENTERS, OPEN, PENDING
 
 
@@ -125,9 +127,10 @@ def _pairs(ledger: Ledger, name: str, measure: ElapsedMeasure) -> CTE:
     By window functions over starts and ends together: a join would compare each start with all ends
     of its thing, and of all things wherever the planner has no statistics yet.
     """
-    of = _things(ledger, measure)
-    starts = _candidates(ledger, measure.start, measure.match, of, is_start=True).subquery("starts")
-    ends = _candidates(ledger, measure.end, measure.match, of, is_start=False).subquery("ends")
+    looks = _looks(ledger, measure)
+    of = _things(ledger, measure, looks)
+    starts = _candidates(ledger, measure.start, looks["start"], measure.match, of, is_start=True).subquery("starts")
+    ends = _candidates(ledger, measure.end, looks["end"], measure.match, of, is_start=False).subquery("ends")
     chosen = select(starts) if measure.repeat == "each" else select(starts).where(starts.c.place == 1)
     both = union_all(chosen, select(ends)).subquery("both")
     kinds = [Following("pure", not_(is_one_of(both.c.type, measure.start.events)))]
@@ -151,22 +154,34 @@ def _pairs(ledger: Ledger, name: str, measure: ElapsedMeasure) -> CTE:
     )
 
 
-def _things(ledger: Ledger, measure: ElapsedMeasure) -> dict[str, Things] | None:
+def _looks(ledger: Ledger, measure: ElapsedMeasure) -> dict[str, Look]:
+    """The starts and ends that can make a difference to pairs that a window may hold.
+
+    Nothing after the last event by which they are dated does; where those are the starts, no end before the first.
+    """
+    start, end = measure.start.events, measure.end.events
+    if things_counted(measure.start.where, measure.end.where, ledger.scope.where):
+        return {"start": Look(start), "end": Look(end)}
+    reach = ledger.reach(start if measure.dated_by == "start" else end)
+    if measure.dated_by == "end":
+        return {"start": Look(start, until=reach.latest), "end": Look(end, until=reach.latest)}
+    return {"start": Look(start, until=reach.latest), "end": Look(end, since=reach.earliest)}
+
+
+def _things(ledger: Ledger, measure: ElapsedMeasure, looks: Mapping[str, Look]) -> dict[str, Things] | None:
     """The things with an event that may be credited to somebody who is asked about; None: all things."""
-    dated = {"start": EVER, "end": EVER, measure.dated_by: ledger.days}
-    looks = [(measure.start.events, dated["start"])]
-    if measure.credited_to == "end":
-        looks.append((measure.end.events, dated["end"]))
+    own = {**looks, measure.dated_by: Look(looks[measure.dated_by].types, ledger.days)}
     conditions = [measure.start.where, measure.end.where, ledger.scope.where]
-    return ledger.things_of(measure.match, looks, measure.role, conditions)
+    looked_at = [own["start"], own["end"]] if measure.credited_to == "end" else [own["start"]]
+    return ledger.things_of(measure.match, looked_at, measure.role, conditions)
 
 
 def _candidates(
-    ledger: Ledger, selection: EventSelection, match: str, of: dict[str, Things] | None, *, is_start: bool
+    ledger: Ledger, selection: EventSelection, look: Look, match: str, of: dict[str, Things] | None, *, is_start: bool
 ) -> Select[Any]:
     """Events that can begin or end a pair, numbered for each thing in the order of S11."""
     on_top = ledger.scope.where if is_start else None
-    view, filters = ledger.view(selection.events, selection.where, on_top, of=of)
+    view, filters = ledger.related([look], selection.where, on_top, of=of)
     thing = filters.about(match)
     order = [view.c[name] for name in ORDER]
     is_selected = ledger.is_selected(filters) if is_start else literal(True, Boolean())

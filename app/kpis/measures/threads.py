@@ -6,16 +6,18 @@ and of all things wherever the planner has no statistics yet.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, func, literal, or_, select
 from sqlalchemy import Text as SqlText
 
+from app.kpis.compiler import things_counted
 from app.kpis.definition import EventSelection
 from app.kpis.expressions.syntax import Name
 from app.kpis.measures.bound import is_one_of
 from app.kpis.measures.facts import CREDITED, Columns
-from app.kpis.measures.ledger import ORDER, Bounds, Ledger
+from app.kpis.measures.ledger import ORDER, Ledger, Look
 
 
 def events_of_things(
@@ -24,18 +26,23 @@ def events_of_things(
     selections: Sequence[EventSelection],
     value: Name | None = None,
     *,
-    days: Bounds,
     role: str,
+    begun_in_days: bool = True,
+    within: timedelta | None = None,
 ) -> Subquery:
     """A row for each event, with its `place` among its thing's, and `is_0`, `is_1` … for the selections.
 
-    With `value` also that of the event and whether there is any: `value` and `has_value`. Things of which nobody who is
-    asked about has an event of the first selection in these days may be missing.
+    With `value` also that of the event and whether there is any: `value` and `has_value`. Missing may be things of
+    which nobody who is asked about has an event of the first selection, and unless `begun_in_days` is false what makes
+    no difference to those that begin in the ledger's days: they are told through `within` after their beginning.
     """
     types = sorted({kind for selection in selections for kind in selection.events})
     conditions = [ledger.scope.where, *[selection.where for selection in selections]]
-    of = ledger.things_of(match, [(selections[0].events, days)], role, conditions)
-    view, filters = ledger.view(types, *conditions, of=of)
+    own = Look(selections[0].events, ledger.days if begun_in_days else None)
+    of = ledger.things_of(match, [own], role, conditions)
+    is_whole = not begun_in_days or things_counted(*conditions)
+    looks = [Look(types)] if is_whole else _looks(ledger, selections, within)
+    view, filters = ledger.related(looks, *conditions, of=of)
     thing = filters.about(match)
     flags = [
         and_(
@@ -58,6 +65,23 @@ def events_of_things(
         .where(thing.is_not(None), or_(*flags))
         .subquery("thread")
     )
+
+
+def _looks(ledger: Ledger, selections: Sequence[EventSelection], within: timedelta | None) -> list[Look]:
+    """The events that make a difference to what begins in the ledger's days.
+
+    No later beginning does, and nothing else that came before or, with `within`, so much later.
+    """
+    first, *others = [set(selection.events) for selection in selections]
+    later = set().union(*others)
+    reach = ledger.reach(sorted(first))
+    until = None if within is None else reach.latest + literal(within)
+    looks = [
+        Look(sorted(first - later), until=reach.latest),
+        Look(sorted(first & later), until=until),
+        Look(sorted(later - first), since=reach.earliest, until=until),
+    ]
+    return [look for look in looks if look.types]
 
 
 def over_thing(rows: Subquery, aggregate: Any, condition: ColumnElement[bool]) -> ColumnElement[Any]:

@@ -25,7 +25,7 @@ from app.kpis.measures.threads import (
 def touch_facts(ledger: Ledger, measure: TouchesMeasure) -> Select[Any]:
     """The anchors, with how many touches each had; no touch counts as 0."""
     selections = [measure.anchor, measure.touches, *([measure.until] if measure.until else [])]
-    rows = with_beginning(events_of_things(ledger, measure.match, selections, days=ledger.days, role=measure.role))
+    rows = with_beginning(events_of_things(ledger, measure.match, selections, role=measure.role))
     comes_after = follows(rows, "begin", measure.anchor)
     if measure.until is not None:
         rows = select(rows, *first_of(rows, "until", and_(rows.c.is_2, comes_after))).subquery("bounded")
@@ -77,13 +77,14 @@ def cadence_facts(ledger: Ledger, measure: CadenceMeasure) -> Select[Any]:
     """The anchors, with how many of the steps were done in time."""
     numbers = range(len(measure.steps))
     selections = [measure.anchor, *[step.selection for step in measure.steps]]
-    rows = with_beginning(events_of_things(ledger, measure.match, selections, days=ledger.days, role=measure.role))
+    longest = max(step.by for step in measure.steps)
+    rows = with_beginning(events_of_things(ledger, measure.match, selections, role=measure.role, within=longest))
     in_time = [_in_time(rows, measure, number) for number in numbers]
     # Of events in order, the k-th is in time when at least k are.
     done = [over_thing(rows, func.count(), counts) >= _needed(measure, n) for n, counts in enumerate(in_time)]
     told = [rows_where(rows, counts).label(f"rows_{n}") for n, counts in enumerate(in_time)] if ledger.tells else []
     rows = select(rows, *[is_done.label(f"done_{n}") for n, is_done in enumerate(done)], *told).subquery("stepped")
-    is_over = ledger.scope.now - rows.c.begin_at >= literal(max(step.by for step in measure.steps))
+    is_over = ledger.scope.now - rows.c.begin_at >= literal(longest)
     facts = fact(
         own(rows),
         state=case((is_over, ENTERS), else_=PENDING),

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, Subquery, func, select
+from sqlalchemy import ColumnElement, Date, Integer, Subquery, and_, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.kpis.attribution import Days
@@ -38,13 +38,25 @@ class Chain:
             ended = func.greatest(ended, bucket(rows.c.after, self._starts))
         return ended, bucket(rows.c.day, self._starts)
 
+    def first_holds(self, measure: Measure, rows: Any) -> ColumnElement[bool]:
+        """Whether the first run holds a row without `after`: of the only one told with less work than by `holding`."""
+        start, end = self._starts[1], self._ends[1]
+        if isinstance(measure, OpenMeasure):
+            moment = start if measure.at == "start" else end
+            return and_(rows.c.day < moment, rows.c.until_day >= moment)
+        return and_(rows.c.day >= start, rows.c.day < end)
+
 
 class Windows:
-    """The windows of a query, by number, bound by names to `values`, whose keys tell how many chains there are."""
+    """The windows of a query, by number, bound by names to `values`.
+
+    How many chains there are, which the keys of these tell, and whether there is one window alone decide the SQL.
+    """
 
     def __init__(self, windows: Sequence[Days], name: str = "") -> None:
         self.days = Days(min(days.start for days in windows), max(days.end for days in windows))
         self.values: dict[str, Sequence[Any]] = {}
+        self.is_one = len(windows) == 1
         self._chains = []
         for place, numbers in enumerate(_chains(windows)):
             chain, key = (
@@ -57,6 +69,10 @@ class Windows:
     def holding(self, measure: Measure, rows: Any) -> Subquery:
         """The rows of a measure, once for each window that holds them, with its number as `window`."""
         found = []
+        if self.is_one:
+            [(numbers, chain)] = self._chains
+            only = select(rows, numbers[1].label("window"))
+            return only.where(chain.first_holds(measure, rows)).subquery("held")
         for numbers, chain in self._chains:
             before, through = chain.holding(measure, rows)
             found.append(numbers[before + 1 : through])

@@ -48,6 +48,8 @@ _UUIDS, _DATES = ARRAY(UUID()), ARRAY(Date())
 _INTEGERS, _NUMBERS = ARRAY(Integer()), ARRAY(Numeric())
 _ORG = bindparam("org_id", type_=UUID())
 NUMBERS = ("n", "left_out", "weight", "total", "whole", "low", "high")
+FIGURE = 6 + len(NUMBERS)
+"""So many columns has a row of figures."""
 
 
 # ---------------------------------------------------------------------------------------------------------- state
@@ -136,15 +138,18 @@ def _stale(shards: Any) -> Any:
 # --------------------------------------------------------------------------------------------------------- figures
 
 
-def _figures() -> Select[Any]:
-    """Months of identities, and the days of some months of some identities.
+def _figures(*, summed: bool = False) -> Select[Any]:
+    """Months of identities (or what those of each come to), and the days of some months of some identities.
 
-    Parameters: org_id, counts, totals, ranges (shapes by what they keep), identities, first_month, last_month;
+    Parameters: org_id, counts, totals, ranges (shapes by what they keep), whole_identities, first_month, last_month;
     is_apart, whether months of shared events are not to stand among those of the others; cut_measures, cut_identities,
     cut_months, cut_currencies ('*' is all).
     """
-    parts = [_months(name, numbers) for name, numbers in KEPT.items()]
-    return select(union_all(*parts, _days()).subquery("figures"))
+    return select(union_all(*_figures_of_identities(summed=summed)).subquery("figures"))
+
+
+def _figures_of_identities(*, summed: bool = False) -> list[Select[Any]]:
+    return [*(_months(name, numbers, summed=summed) for name, numbers in KEPT.items()), _days()]
 
 
 KEPT = {
@@ -164,8 +169,8 @@ def read_as(shape: Shape) -> str:
     return "totals" if shape.keeps == "total" else "ranges"
 
 
-def _months(name: str, numbers: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    """The numbers of whole months, an array for each identity."""
+def _months(name: str, numbers: Sequence[str], *, summed: bool) -> Select[*tuple[Any, ...]]:
+    """The numbers of whole months, an array for each identity; `summed`, of what they come to, by the first month."""
     is_shared = and_(bindparam("is_apart", type_=Boolean()), Partial.is_shared).label("is_shared")
     whose = (Partial.measure_id, Partial.identity_id, is_shared, Partial.currency)
     # Beside shared events the others weigh, and come to, what they are.
@@ -174,16 +179,20 @@ def _months(name: str, numbers: Sequence[str]) -> Select[*tuple[Any, ...]]:
         select(
             literal(MONTHS).label("kind"),
             *whose,
-            func.array_agg(_number(Partial.month)).label("at"),
+            (array([_number(func.min(Partial.month))]) if summed else func.array_agg(_number(Partial.month))).label(
+                "at"
+            ),
             *[
-                _array(number, getattr(Partial, number) if number in numbers else None, alone.get(number))
+                _array(
+                    number, getattr(Partial, number) if number in numbers else None, alone.get(number), summed=summed
+                )
                 for number in NUMBERS
             ],
         )
         .where(
             Partial.org_id == _ORG,
             Partial.measure_id == any_(bindparam(name, type_=_UUIDS)),
-            Partial.identity_id == any_(bindparam("identities", type_=_UUIDS)),
+            Partial.identity_id == any_(bindparam("whole_identities", type_=_UUIDS)),
             Partial.month >= bindparam("first_month", type_=Date()),
             Partial.month <= bindparam("last_month", type_=Date()),
         )
@@ -191,12 +200,16 @@ def _months(name: str, numbers: Sequence[str]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _array(name: str, number: Any, alone: Any = None) -> ColumnElement[Any]:
-    """All values of a number (for those without it `alone`); NULL for what is not kept or is 0 everywhere."""
+def _array(name: str, number: Any, alone: Any = None, *, summed: bool = False) -> ColumnElement[Any]:
+    """All values of a number (for those without it `alone`); NULL for what is not kept or is 0 everywhere.
+
+    `summed`: what they come to.
+    """
     kind = _INTEGERS if name in _SUMMED else _NUMBERS
     if number is None:
         return cast(null(), kind).label(name)
-    gathered = cast(func.array_agg(number if alone is None else func.coalesce(number, alone)), kind)
+    each = number if alone is None else func.coalesce(number, alone)
+    gathered = cast(array([_merged(name, each)]) if summed else func.array_agg(each), kind)
     if name == "left_out":
         return case((func.max(number) > 0, gathered)).label(name)
     return (gathered if name == "n" else case((func.count(number) > 0, gathered))).label(name)
@@ -342,14 +355,30 @@ def _number(day: Any) -> ColumnElement[Any]:
 
 @lru_cache(maxsize=200)
 def fresh(shapes: tuple[Shape, ...], *, nobody: bool, everybody: bool) -> Ready:
-    """The figures of some days as the ledger has them now, an array for each shape (by its place) and identity.
+    """The figures of some days as the ledger has them now, an array for each shape and identity.
 
-    Parameters: org_id, zone, at, identities, first_days, next_days. Compiled once for the shapes of a question, and
-    whether nobody (the nil UUID) and EVERYBODY are among the identities.
+    Parameters: org_id, measures (the shapes, in order), zone, at, fresh_identities, first_days, next_days. Compiled
+    once for the shapes of a question, and whether nobody (the nil UUID) and EVERYBODY are among the identities.
     """
+    return Ready(_fresh(shapes, nobody=nobody, everybody=everybody), is_listed=False, is_planned_once=True)
+
+
+@lru_cache(maxsize=200)
+def at_once(shapes: tuple[Shape, ...], *, nobody: bool) -> Ready:
+    """The state, beside each of the figures of identities and the fresh ones; or alone, where there are none.
+
+    Parameters: those of all three.
+    """
+    state = _state().subquery("state")
+    found = union_all(*_figures_of_identities(), _fresh(shapes, nobody=nobody, everybody=False)).subquery("found")
+    both = select(*found.c, *state.c).select_from(state.outerjoin(found, true()))
+    return Ready(both, is_listed=False, is_planned_once=True)
+
+
+def _fresh(shapes: tuple[Shape, ...], *, nobody: bool, everybody: bool) -> Select[Any]:
     days = (
         func.unnest(
-            bindparam("identities", type_=_UUIDS),
+            bindparam("fresh_identities", type_=_UUIDS),
             bindparam("first_days", type_=_DATES),
             bindparam("next_days", type_=_DATES),
         )
@@ -361,15 +390,17 @@ def fresh(shapes: tuple[Shape, ...], *, nobody: bool, everybody: bool) -> Ready:
     zone, at = bindparam("zone", type_=SqlText()), bindparam("at", type_=TIMESTAMP(timezone=True))
     cells = fresh_cells(_ORG, zone, shapes, days, at, nobody=nobody, everybody=everybody).subquery("cells")
     whose = (cells.c.measure, cells.c.identity_id, cells.c.is_shared, cells.c.currency)
-    found = select(
+    measures = func.coalesce(bindparam("measures", type_=_UUIDS))  # whose parentheses an element needs
+    return select(
         literal(FRESH).label("kind"),
-        *whose,
+        measures[cells.c.measure + 1].label("measure_id"),
+        *whose[1:],
         func.array_agg(_number(cells.c.day)).label("at"),
         *[_array(name, cells.c[name]) for name in NUMBERS],
     ).group_by(*whose)
-    return Ready(found, is_listed=False, is_planned_once=True)
 
 
 STATE = Ready(_state(), is_planned_once=True)
 FIGURES = Ready(_figures(), is_planned_once=True)
+SUMS = Ready(_figures(summed=True), is_planned_once=True)
 EVERYTHING = Ready(_everything())

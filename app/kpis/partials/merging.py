@@ -122,6 +122,18 @@ class Merger:
                 for currency in currencies:
                     yield identity, currency, self._layout(currency, identity, first, end)
 
+    def added_up(self) -> tuple[int, int] | None:
+        """The first and last of the months of identities, where they all belong to one place, so that their sum does.
+
+        Asked once it is known how months are cut.
+        """
+        found = list(self._layouts.values())
+        if self._segments.count > 1 or len(self._runs) > 1 or not found or not found[0].whole:
+            return None
+        months = found[0].whole.keys()
+        is_alike = all(each.whole.keys() == months and not each.cut for each in found)
+        return (min(months), max(months)) if is_alike else None
+
     def layouts_of_all(self) -> dict[str, Layout]:
         """How the months of everybody together are cut for whoever gets everything; by currency as `layouts`."""
         first, end = self._segments.first, self._segments.end

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from prometheus_client import Counter, Gauge
@@ -15,10 +16,12 @@ from app.events.models import StaleMarker
 from app.events.sharding import SHARDS
 from app.kpis.partials.models import PartialBuild, PartialMeasure
 
-WAITING = Gauge("paceline_stale_markers", "Markers of changed events that wait to be cleared.")
-OLDEST = Gauge("paceline_oldest_stale_marker_seconds", "Age of the oldest of them whose time has come.")
-BUILT = Gauge("paceline_partial_measures_built", "Measures whose figures are kept ready, of all that are wanted.")
-WANTED = Gauge("paceline_partial_measures", "Measures whose figures are to be kept ready.")
+# Each process looks after all organizations: of those that count together, who looked last knows.
+_Known = partial(Gauge, multiprocess_mode="mostrecent")
+WAITING = _Known("paceline_stale_markers", "Markers of changed events that wait to be cleared.")
+OLDEST = _Known("paceline_oldest_stale_marker_seconds", "Age of the oldest of them whose time has come.")
+BUILT = _Known("paceline_partial_measures_built", "Measures whose figures are kept ready, of all that are wanted.")
+WANTED = _Known("paceline_partial_measures", "Measures whose figures are to be kept ready.")
 CLEARED = Counter("paceline_stale_markers_cleared_total", "Markers that were cleared.")
 COUNTED = 50_000
 """So many markers are counted at most."""

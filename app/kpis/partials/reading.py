@@ -8,32 +8,30 @@ whatever cannot be served reads the ledger.
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import localcontext
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import NIL
-from app.events.sharding import EVERYBODY, SHARDS, shard_of
+from app.events.sharding import EVERYBODY
 from app.kpis.cells import RowFields
 from app.kpis.definition import EventMeasure, Measure
 from app.kpis.ledger_rows import rows_from_ledger
 from app.kpis.measures import Audience
 from app.kpis.partials import kept
 from app.kpis.partials.kept import ALL_CURRENCIES
-from app.kpis.partials.layouts import Segments, day_of, month_of, number_of
-from app.kpis.partials.merging import EXACT, Merger, Record, Standing
+from app.kpis.partials.layouts import Segments, day_of, month_of
+from app.kpis.partials.merging import EXACT, Merger, Record
 from app.kpis.partials.rows import Part, Spans, counts_of, measure_rows, part_of, part_of_ledger, union_row
 from app.kpis.partials.shapes import Shape, counts_for, shape_of, union_shape
+from app.kpis.partials.states import Concern, State, last_seen
 from app.kpis.planning import Plan
 from app.kpis.questions import Query
 
-MOST_STALE = 1000
-"""With more days than these to compute from events, a question is answered from the ledger at once."""
-LONGEST_TAIL = timedelta(days=40)
-"""So far may those who keep figures have fallen behind."""
 MOST_MONTHS = 2400
 
 
@@ -62,24 +60,42 @@ class Served:
 
 async def read(session: AsyncSession, query: Query, plan: Plan, audience: Audience) -> Served:
     """What kept figures say to a plan for an audience, as of the snapshot that the session reads."""
-    reading = await _begin(session, query, plan, audience)
-    if reading is None:
+    served = await _served_by(session, query, plan, audience)
+    if served is None:
         return Served((), frozenset(range(len(plan.measures))), frozenset(plan.unions.values()))
-    rows = await reading.rows(session)
+    reading, rows = served
     unions = frozenset(plan.unions.values())
     return Served(rows, frozenset(range(len(plan.measures))) - reading.measures, unions - reading.unions)
 
 
-async def _begin(session: AsyncSession, query: Query, plan: Plan, audience: Audience) -> "Reading | None":
-    """A reading, where kept figures can tell anything."""
+async def _served_by(
+    session: AsyncSession, query: Query, plan: Plan, audience: Audience
+) -> "tuple[Reading, list[RowFields]] | None":
+    """A reading with its rows, where kept figures can tell anything."""
     if not session.info.get("use_partials", True) or not _is_of_the_present(query, plan):
         return None
-    wanted = _wanted(plan)
-    segments = Segments(list(plan.windows))
+    wanted = plan.derived("wanted", _wanted)
+    segments = plan.derived("segments", _segments)
     if not wanted.shapes or not 0 <= segments.end - segments.first <= MOST_MONTHS * 30:
         return None
-    state = await _state(session, plan, audience, wanted, segments)
-    return None if state is None else Reading(plan, audience, wanted, segments, state)
+    concern = Concern(plan, audience, wanted.digests(), segments)
+    if not concern.shards:
+        return None
+    seen = await last_seen(session, plan)
+    expected = concern.expected(seen)
+    if expected is not None and (reading := Reading(plan, audience, wanted, segments, expected)).measures:
+        records = await reading.at_once(session, concern)
+        state = concern.told(records[0])
+        if state == expected:
+            found = [each[: kept.FIGURE] for each in records if each[0] is not None]
+            return reading, await reading.rows(session, found)
+    else:
+        state = concern.told(await kept.STATE.row(session, **concern.parameters))
+    if state is None:
+        return None
+    seen.note(state)
+    reading = Reading(plan, audience, wanted, segments, state)
+    return reading, await reading.rows(session, await reading.records(session))
 
 
 def _is_of_the_present(query: Query, plan: Plan) -> bool:
@@ -95,6 +111,10 @@ def _shape(measure: Measure) -> Shape | None:
 @lru_cache(maxsize=4096)
 def _counted(measures: tuple[Measure, ...]) -> tuple[tuple[int, int | None] | None, Shape | None]:
     return counts_for(measures), union_shape(measures)
+
+
+def _segments(plan: Plan) -> Segments:
+    return Segments(list(plan.windows))
 
 
 def _wanted(plan: Plan) -> Wanted:
@@ -113,62 +133,6 @@ def _wanted(plan: Plan) -> Wanted:
         elif shape is not None:
             hidden[number] = shape
     return Wanted(measures, shapes, counted_by, hidden)
-
-
-# ---------------------------------------------------------------------------------------------------------- state
-
-
-@dataclass(frozen=True)
-class State:
-    """Which shapes are built, as kept, and what stands of whom."""
-
-    built: Mapping[bytes, UUID]
-    standing: Standing
-
-
-async def _state(
-    session: AsyncSession, plan: Plan, audience: Audience, wanted: Wanted, segments: Segments
-) -> State | None:
-    """None where kept figures tell nothing, or so much has changed that the ledger tells it as fast."""
-    identities = {span.identity_id for _, span in audience.spans}
-    if audience.everything:
-        identities |= {*plan.context.structure.identities, NIL, EVERYBODY}
-    shards = sorted({shard_of(identity) for identity in identities})
-    if not shards:
-        return None
-    row = await kept.STATE.row(
-        session,
-        org_id=plan.context.org_id,
-        shards=list(range(SHARDS)) if audience.everything else shards,
-        digests=wanted.digests(),
-        first_month=day_of(month_of(segments.first)),
-        zone=plan.context.cut.zone.key,
-        everything=bool(audience.everything),
-        identities=[] if audience.everything else list(identities),
-        first_day=day_of(segments.first),
-        next_day=day_of(segments.end),
-        most=MOST_STALE + 1,
-    )
-    if row is None or row["is_unadopted"] or not row["has_basis"] or not row["measures"]:
-        return None
-    befores = dict(zip(row["shards"], row["before"], strict=True))
-    if len(row["stale_days"] or ()) > MOST_STALE or any(shard not in befores for shard in shards):
-        return None
-    if any(before is None or plan.context.today - before > LONGEST_TAIL for before in befores.values()):
-        return None
-    if any(computed_at is None or computed_at > plan.context.at for computed_at in row["computed_at"]):
-        return None
-    before = {shard: number_of(day) for shard, day in befores.items()}
-    stale: dict[UUID, list[int]] = {}
-    for identity, day in zip(row["stale_identities"] or (), row["stale_days"] or (), strict=True):
-        if day < before[shard_of(identity)]:
-            stale.setdefault(identity, []).append(day)
-    standing = Standing(
-        {identity: before[shard_of(identity)] for identity in {*identities, *stale}},
-        {identity: tuple(sorted(days)) for identity, days in stale.items()},
-        max(before.values()),
-    )
-    return State(dict(zip(row["digests"], row["measures"], strict=True)), standing)
 
 
 # -------------------------------------------------------------------------------------------------------- reading
@@ -190,53 +154,74 @@ class Reading:
         self._shapes = tuple({shape.digest: shape for shape in shapes}.values())
         self._places = {shape.digest: place for place, shape in enumerate(self._shapes)}
         self._place = {number: self._places[wanted.shapes[number].digest] for number in self.measures}
+        self._ids = [state.built[shape.digest] for shape in self._shapes]
         self._merger = Merger(self._shapes, segments, audience, self._standing, plan.scope.currency, plan.factors)
         self._windows: dict[int, list[int]] = defaultdict(list)
         for kind, number, window in plan.rows:
             if kind == "measure" and number in self.measures:
                 self._windows[number].append(window)
 
-    async def rows(self, session: AsyncSession) -> list[RowFields]:
-        """The rows of everything that kept figures answer."""
+    async def rows(self, session: AsyncSession, records: Sequence[Record]) -> list[RowFields]:
+        """The rows of everything that kept figures answer, from what was found of identities."""
         if not self.measures:
             return []
-        ids = [self._state.built[shape.digest] for shape in self._shapes]
-        places = {measure: place for place, measure in enumerate(ids)}
-        self._merger.add(await self._kept(session, ids), places)
+        places = {measure: place for place, measure in enumerate(self._ids)}
+        self._merger.add(records, places)
         if self._audience.everything:
-            self._merger.add_of_all(await self._kept_of_all(session, ids), places)
-        if days := self._fresh_days():
-            self._merger.add(await self._fresh(session, days), {place: place for place in places.values()})
+            self._merger.add_of_all(await self._kept_of_all(session), places)
         crowd = await self._of_crowds(session)
         with localcontext(EXACT):
             return list(self._told(crowd))
 
     # -------------------------------------------------------------------------------------------------------- asking
 
-    async def _kept(self, session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Record]:
+    async def at_once(self, session: AsyncSession, concern: Concern) -> Sequence[Record]:
+        """What is kept of identities and what is fresh, each beside the state; a row of the state alone without any."""
+        days = self._fresh_days()
+        asked = kept.at_once(self._shapes, nobody=any(identity == NIL for identity, _, _ in days))
+        parameters = concern.parameters | self._of_identities(*self._months_read()) | self._of_days(days)
+        return await asked.rows(session, **parameters)
+
+    async def records(self, session: AsyncSession) -> list[Record]:
+        """What is kept of identities, and what has to be computed from events."""
+        found: list[Record] = []
+        whole, cut = self._months_read()
+        if self.measures and (whole or cut):
+            parameters = {"org_id": self._plan.context.org_id} | self._of_identities(whole, cut)
+            months = None if cut else self._merger.added_up()
+            if months is None:
+                found += await kept.FIGURES.rows(session, **parameters)
+            else:
+                parameters |= {"first_month": day_of(months[0]), "last_month": day_of(months[1])}
+                found += await kept.SUMS.rows(session, **parameters)
+        if self.measures and (days := self._fresh_days()):
+            found += await self._fresh(session, days)
+        return found
+
+    def _months_read(self) -> tuple[set[UUID], set[tuple[UUID, int, str]]]:
+        """The identities of whom whole months are read, and the months of identities and currencies read by day."""
         whole: set[UUID] = set()
         cut = {(identity, month, ALL_CURRENCIES) for identity, month in self._stale_months()}
         for identity, currency, layout in self._merger.layouts():
             if layout.whole:
                 whole.add(identity)
             cut |= {(identity, month, currency or ALL_CURRENCIES) for month in layout.cut}
-        cut = {each for each in cut if each[2] == ALL_CURRENCIES or (*each[:2], ALL_CURRENCIES) not in cut}
-        if not whole and not cut:
-            return []
-        return await kept.FIGURES.rows(
-            session,
-            org_id=self._plan.context.org_id,
-            **self._by_keeps(ids),
-            identities=list(whole),
-            is_apart=self._merger.is_apart,
-            **self._months(),
-            cut_measures=ids,
-            cut_identities=[identity for identity, _, _ in cut],
-            cut_months=[day_of(month) for _, month, _ in cut],
-            cut_currencies=[currency for _, _, currency in cut],
-        )
+        return whole, {each for each in cut if each[2] == ALL_CURRENCIES or (*each[:2], ALL_CURRENCIES) not in cut}
 
-    async def _kept_of_all(self, session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Record]:
+    def _of_identities(self, whole: Collection[UUID], cut: Collection[tuple[UUID, int, str]]) -> dict[str, Any]:
+        """The parameters of `kept.FIGURES`, but for the organization."""
+        return {
+            **self._by_keeps(),
+            **self._months(),
+            "whole_identities": list(whole),
+            "is_apart": self._merger.is_apart,
+            "cut_measures": self._ids,
+            "cut_identities": [identity for identity, _, _ in cut],
+            "cut_months": [day_of(month) for _, month, _ in cut],
+            "cut_currencies": [currency for _, _, currency in cut],
+        }
+
+    async def _kept_of_all(self, session: AsyncSession) -> Sequence[Record]:
         layouts = self._merger.layouts_of_all()
         stale = self._stale_months()
         cut = layouts[""].cut.keys()
@@ -244,8 +229,8 @@ class Reading:
         return await kept.EVERYTHING.rows(
             session,
             org_id=self._plan.context.org_id,
-            measures=ids,
-            **self._by_keeps(ids),
+            measures=self._ids,
+            **self._by_keeps(),
             **self._months(),
             cut_months=[day_of(month) for month in cut],
             converted=[currency for currency in layouts if currency],
@@ -254,10 +239,10 @@ class Reading:
             stale_months=[day_of(month) for _, month in stale],
         )
 
-    def _by_keeps(self, ids: Sequence[UUID]) -> dict[str, list[UUID]]:
+    def _by_keeps(self) -> dict[str, list[UUID]]:
         """The shapes, as kept, by what is read of them."""
         found: dict[str, list[UUID]] = {name: [] for name in kept.KEPT}
-        for shape, measure in zip(self._shapes, ids, strict=True):
+        for shape, measure in zip(self._shapes, self._ids, strict=True):
             found[kept.read_as(shape)].append(measure)
         return found
 
@@ -272,6 +257,8 @@ class Reading:
 
     def _fresh_days(self) -> list[tuple[UUID, int, int]]:
         """The days that have to be computed from events: those that are not kept yet, and stale ones."""
+        if not self._standing.stale and self._segments.end <= min(self._standing.before.values()):
+            return []
         bounds = self._bounds()
         found = []
         for identity, (first, end) in bounds.items():
@@ -292,18 +279,20 @@ class Reading:
         }
 
     async def _fresh(self, session: AsyncSession, days: Sequence[tuple[UUID, int, int]]) -> Sequence[Record]:
-        context = self._plan.context
-        identities = [identity for identity, _, _ in days]
+        identities = {identity for identity, _, _ in days}
         asked = kept.fresh(self._shapes, nobody=NIL in identities, everybody=EVERYBODY in identities)
-        return await asked.rows(
-            session,
-            org_id=context.org_id,
-            zone=context.cut.zone.key,
-            at=context.at,
-            identities=identities,
-            first_days=[day_of(first) for _, first, _ in days],
-            next_days=[day_of(end) for _, _, end in days],
-        )
+        context = self._plan.context
+        return await asked.rows(session, org_id=context.org_id, zone=context.cut.zone.key, **self._of_days(days))
+
+    def _of_days(self, days: Sequence[tuple[UUID, int, int]]) -> dict[str, Any]:
+        """The parameters of `kept.fresh`, but for the organization and its zone."""
+        return {
+            "measures": self._ids,
+            "at": self._plan.context.at,
+            "fresh_identities": [identity for identity, _, _ in days],
+            "first_days": [day_of(first) for _, first, _ in days],
+            "next_days": [day_of(end) for _, _, end in days],
+        }
 
     # ------------------------------------------------------------------------------------------------------- telling
 

@@ -67,6 +67,9 @@ def _over(values: Sequence[Any] | None, spans: Spans) -> list[Any]:
     """The sum of each window."""
     if values is None:
         return [0] * len(spans)
+    if len(spans) == 1:
+        [(start, end)] = spans
+        return [sum(values[start:end])]
     before = [0, *accumulate(values)]
     return [before[end] - before[start] for start, end in spans]
 

@@ -31,6 +31,11 @@ def test_what_computes_fresh_figures_keeps_the_rules_of_citus(nobody: bool, ever
     assert findings(kept.fresh(shapes, nobody=nobody, everybody=everybody).text) == ()
 
 
+@pytest.mark.parametrize("nobody", [False, True])
+def test_what_asks_for_everything_at_once_keeps_the_rules_of_citus(nobody: bool) -> None:
+    assert findings(kept.at_once(shapes_of(*MEASURES), nobody=nobody).text) == ()
+
+
 def test_a_statement_is_compiled_once_for_the_same_shapes() -> None:
     first, second = (kept.fresh(shapes_of(*MEASURES), nobody=False, everybody=False) for _ in range(2))
     assert first is second

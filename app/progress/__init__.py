@@ -1,0 +1,1 @@
+"""Long work as people see it: how far it is, and how to stop it."""
