@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from app.integrations.adapters import ADAPTERS
 from app.openapi.operations import finish
 from app.openapi.reference import filled
 from app.openapi.schemas import tidy
@@ -16,8 +17,6 @@ from app.openapi.schemas import tidy
 Document = dict[str, Any]  # Any: JSON of the OpenAPI document
 
 _GUIDES = Path(__file__).parent / "guides"
-# The pages for whoever sets a system up, in the order of their names; they follow the guide to integrations.
-_SYSTEMS = ("dynamics365", "fxiaoke", "hubspot", "pipedrive", "salesforce", "webhook", "zoho")
 # In the order in which a newcomer meets them.
 _TAGS = (
     "accounts",
@@ -84,7 +83,8 @@ def document(app: FastAPI) -> Document:
 
 
 def _tag(tag: str) -> str:
-    pages = [f"systems/{system}" for system in _SYSTEMS] if tag == "integrations" else []
+    # The pages for whoever sets a system up follow the guide to integrations.
+    pages = [f"systems/{system}" for system in sorted(ADAPTERS)] if tag == "integrations" else []
     return "\n\n".join(map(guide, [tag, *pages]))
 
 

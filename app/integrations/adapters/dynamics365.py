@@ -17,6 +17,7 @@ from app.integrations.adapters.base import Adapter, Changes, Fetched, Item, Json
 from app.integrations.adapters.dynamics365_events import CURRENCY, OWNER, STATE
 from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.translating import Translation
+from app.integrations.adapters.wire import dictionary
 from app.integrations.folding import (
     CREATED,
     DELETED,
@@ -105,13 +106,13 @@ class Dynamics365(Adapter):
         if not isinstance(told, dict) or not isinstance(told.get("MessageName"), str):
             raise Unparseable("the body is no execution context with MessageName")
         kept: dict[str, Json] = {key: wire.scalar(told[key]) for key in _ENVELOPE if key in told}
-        kept["step"] = _flat(_dict(told.get("OwningExtension")).get("Id"))
+        kept["step"] = _flat(dictionary(told.get("OwningExtension")).get("Id"))
         inputs = _pairs(told.get("InputParameters"))
         kept["exceeds"] = "InputParameters" not in told or told["InputParameters"] is None
         kept["inputs"] = {name: _redacted(value, mapping) for name, value in inputs}
         for part, images in (("before", "PreEntityImages"), ("after", "PostEntityImages")):
             rows = [_redacted(image, mapping) for _, image in _pairs(told.get(images))]
-            merged = {name: value for row in rows for name, value in _dict(_dict(row).get("row")).items()}
+            merged = {name: value for row in rows for name, value in dictionary(dictionary(row).get("row")).items()}
             if merged:
                 kept[part] = merged
         return kept
@@ -159,21 +160,17 @@ class Dynamics365(Adapter):
         return not record.is_gone and any(not record.history(name) for name in needed)
 
 
-def _dict(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
 def _pairs(value: Json) -> list[tuple[str, Json]]:
     """A dictionary as .NET writes it: a list of keys and values."""
     if not isinstance(value, list):
         return []
-    entries = [_dict(each) for each in value[:_MOST]]
+    entries = [dictionary(each) for each in value[:_MOST]]
     return [(wire.storable(key), each.get("value")) for each in entries if isinstance(key := each.get("key"), str)]
 
 
 def _redacted(value: Json, mapping: Mapping) -> Json:
     """A row as its entity and kept attributes, a reference as entity and id, else a plain value."""
-    told = _dict(value)
+    told = dictionary(value)
     if "Attributes" not in told:
         return _flat(value)
     entity = str(told.get("LogicalName"))
@@ -248,7 +245,7 @@ def _fetched(item: Item, mapping: Mapping) -> Changes:
     told, seen = item.payload, snapshots.seen_at(item.payload)
     if "gone" in told:
         return snapshots.gone((str(told["fetched"]), _guid(told["gone"], "id")), seen)
-    row = _dict(told.get("item"))
+    row = dictionary(told.get("item"))
     return _Row((str(told["fetched"]), _guid(row.get("id"), "id")), row, mapping).snapshot(seen)
 
 
@@ -307,7 +304,7 @@ class _Row:
         """The records that its references lead to."""
         found = []
         for name, kind in LINKS.get(self.key[0], {}).items():
-            told = _dict(self.row.get(name))
+            told = dictionary(self.row.get(name))
             led = kind or ENTITIES.get(str(told.get("entity")))
             id_ = wire.id_or_none(wire.value_of(told.get("id")))
             if led and id_ and (led, id_.lower()) != self.key:
@@ -347,14 +344,14 @@ class _Message:
     @classmethod
     def of(cls, payload: dict[str, Json], mapping: Mapping) -> "_Message":
         """Read a context. Raises `Unparseable`."""
-        inputs = _dict(payload.get("inputs"))
+        inputs = dictionary(payload.get("inputs"))
         key = _subject(payload, inputs, mapping)
-        target = _Row(key, _dict(_dict(inputs.get("Target")).get("row")), mapping)
+        target = _Row(key, dictionary(dictionary(inputs.get("Target")).get("row")), mapping)
         told = _instant(payload.get("OperationCreatedOn"))
         at = target.modified_at or told
         if at is None:
             raise Unparseable("OperationCreatedOn is no instant")
-        before, after = (_Row(key, _dict(payload.get(part)), mapping) for part in ("before", "after"))
+        before, after = (_Row(key, dictionary(payload.get(part)), mapping) for part in ("before", "after"))
         name, exceeds = str(payload.get("MessageName")), payload.get("exceeds") is True
         return cls(name, key, at, f"{told or at:%Y%m%d%H%M%S%f}", exceeds, inputs, before, after, mapping)
 
@@ -366,7 +363,7 @@ class _Message:
     @property
     def target(self) -> _Row:
         """The attributes that the message set."""
-        return _Row(self.key, _dict(_dict(self.inputs.get("Target")).get("row")), self.mapping)
+        return _Row(self.key, dictionary(dictionary(self.inputs.get("Target")).get("row")), self.mapping)
 
     def one(self, name: str, value: Json, at: datetime | None = None) -> FieldChange:
         """A field that the message set."""
@@ -384,7 +381,7 @@ class _Message:
 
 def _subject(payload: dict[str, Json], inputs: dict[str, Json], mapping: Mapping) -> Key:
     """The row that the message is about; a message of closing may name the closing instead of the opportunity."""
-    closing = _dict(_dict(inputs.get("OpportunityClose")).get("row")).get("opportunityid")
+    closing = dictionary(dictionary(inputs.get("OpportunityClose")).get("row")).get("opportunityid")
     if payload.get("MessageName") in _CLOSINGS and isinstance(closing, dict):
         return "deal", _guid(closing.get("id"), "opportunityid")
     name = _object_of(str(payload.get("PrimaryEntityName")), mapping)
@@ -431,7 +428,7 @@ def _state_set(message: _Message) -> Changes:
 
 def _closed(message: _Message) -> Changes:
     """The messages Win and Lose; the same closing mostly arrives as an update of the state too."""
-    closing = _dict(_dict(message.inputs.get("OpportunityClose")).get("row"))
+    closing = dictionary(dictionary(message.inputs.get("OpportunityClose")).get("row"))
     told = [message.one(STATE, _CLOSINGS[message.name])]
     for name, value in (
         ("statuscode", message.inputs.get("Status")),

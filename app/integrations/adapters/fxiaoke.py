@@ -25,6 +25,7 @@ from app.integrations.adapters.fxiaoke_events import API_NAME, CREATED_BY, OWNER
 from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.snapshots import Snapshot
 from app.integrations.adapters.translating import Translation
+from app.integrations.adapters.wire import dictionary, elements
 from app.integrations.folding import CREATED, DELETED, HEARSAY, FieldChange, Key, Network, Record, Value
 from app.integrations.mapping import Mapping
 
@@ -149,7 +150,7 @@ class Fxiaoke(Adapter):
         at = snapshots.seen_at(told)
         if "gone" in told:
             return snapshots.gone((kind, wire.id_of(told["gone"], "_id")), at)
-        return _state(_dict(told.get("item")), str(told["fetched"]), kind, at, mapping)
+        return _state(dictionary(told.get("item")), str(told["fetched"]), kind, at, mapping)
 
     def translate(self, record: Record, links: Network, mapping: Mapping, source_key: str) -> list[EventFacts]:
         """The events of a deal, lead, quote or sales record; companies and contacts have none."""
@@ -178,14 +179,6 @@ def _object(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise Unparseable("the body is no envelope")
     return value
-
-
-def _dict(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def _is_push(told: Mapped[str, Json]) -> bool:
@@ -225,8 +218,8 @@ def _flat(value: Json) -> Json:
 
 def _related(value: Json) -> Iterable[tuple[str, str]]:
     """Objects that a sales record is about: a list of names and ids, or ids by name."""
-    listed = map(_dict, _list(value)[:_MOST])
-    pairs = [(name, id_) for name, ids in _dict(value).items() for id_ in _list(ids)]
+    listed = map(dictionary, elements(value)[:_MOST])
+    pairs = [(name, id_) for name, ids in dictionary(value).items() for id_ in elements(ids)]
     pairs += [(str(each.get("describe_api_name", each.get("api_name"))), each.get("id")) for each in listed]
     for name, told in pairs[:_MOST]:
         if id_ := wire.id_or_none(wire.value_of(told)):
@@ -288,6 +281,6 @@ def _others(item: Mapped[str, Json], mapping: Mapping) -> Iterable[Key]:
         if id_ := wire.id_or_none(_value(item.get(name), only_first=True)):
             yield kind, id_
     for name in _RELATED:
-        for each in map(_dict, _list(item.get(name))):
+        for each in map(dictionary, elements(item.get(name))):
             if kind := _object_of(each.get("api_name"), mapping):
                 yield kind, str(each.get("id"))

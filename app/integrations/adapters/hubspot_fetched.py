@@ -8,6 +8,7 @@ from datetime import datetime
 from app.integrations.adapters import snapshots, wire
 from app.integrations.adapters.base import Changes, Fetched, Item, Json
 from app.integrations.adapters.personal import BUSINESS, is_personal
+from app.integrations.adapters.wire import dictionary, elements
 from app.integrations.folding import (
     CREATED,
     DELETED,
@@ -50,7 +51,7 @@ def changes(told: Mapped[str, Json], read: AbstractSet[str]) -> Changes:
     kind, seen = str(told["fetched"]), snapshots.seen_at(told)
     if "gone" in told:
         return snapshots.gone((kind, wire.id_of(told["gone"], "id")), seen)
-    item = _object(told.get("item"))
+    item = dictionary(told.get("item"))
     key = (kind, wire.id_of(item.get("id"), "id"))
     changed = wire.instant(item.get("updatedAt"))
     if changed is None:
@@ -60,7 +61,7 @@ def changes(told: Mapped[str, Json], read: AbstractSet[str]) -> Changes:
 
 
 def _kept(item: Mapped[str, Json], kind: str, read: AbstractSet[str]) -> Json:
-    values, versions = _object(item.get("properties")), _object(item.get("propertiesWithHistory"))
+    values, versions = dictionary(item.get("properties")), dictionary(item.get("propertiesWithHistory"))
     told = {*values, *versions}
     names = {name for name in told if name in read or (kind in BUSINESS and not is_personal(name, values.get(name)))}
     kept: dict[str, Json] = {
@@ -74,23 +75,26 @@ def _kept(item: Mapped[str, Json], kind: str, read: AbstractSet[str]) -> Json:
     kept["history"] = {wire.storable(name): _versions(versions[name]) for name in sorted(names) if name in versions}
     kept["associations"] = {
         wire.storable(other): [
-            {"id": wire.scalar(_object(each).get("id")), "isPrimary": _object(each).get("isPrimary") is True}
-            for each in _list(linked)[:_MOST_LINKED]
+            {
+                "id": wire.scalar(dictionary(each).get("id")),
+                "isPrimary": dictionary(each).get("isPrimary") is True,
+            }
+            for each in elements(linked)[:_MOST_LINKED]
         ]
-        for other, linked in _object(item.get("associations")).items()
+        for other, linked in dictionary(item.get("associations")).items()
     }
     return kept
 
 
 def _versions(told: Json) -> Json:
     """Pairs of an instant and the value that began then."""
-    versions = [_object(each) for each in _list(told)[:_MOST_VERSIONS]]
+    versions = [dictionary(each) for each in elements(told)[:_MOST_VERSIONS]]
     return [[wire.scalar(each.get("timestamp")), wire.scalar(each.get("value"))] for each in versions]
 
 
 def _existence(key: Key, item: Mapped[str, Json], changed: datetime, seen: datetime) -> list[FieldChange]:
     """When it was made, whether it is there, and which others it took in."""
-    properties = _object(item.get("properties"))
+    properties = dictionary(item.get("properties"))
     is_archived = item.get("archived") is True
     at = (wire.instant(item.get("archivedAt")) or seen) if is_archived else changed
     found = [FieldChange(*key, DELETED, at, HEARSAY, is_archived)]
@@ -104,10 +108,10 @@ def _existence(key: Key, item: Mapped[str, Json], changed: datetime, seen: datet
 
 def _values(key: Key, item: Mapped[str, Json], changed: datetime, read: AbstractSet[str]) -> list[FieldChange]:
     """Each value since it began. A webhook that told the same instant knows better, by its own order."""
-    properties, history = _object(item.get("properties")), _object(item.get("history"))
+    properties, history = dictionary(item.get("properties")), dictionary(item.get("history"))
     found = []
     for name in sorted(read & {*properties, *history}):
-        versions = [each for each in map(_list, _list(history.get(name))) if len(each) == 2]
+        versions = [each for each in map(elements, elements(history.get(name))) if len(each) == 2]
         told = [(at, wire.value_of(value)) for when, value in versions if (at := wire.instant(when))]
         if not told:
             told = [(changed, wire.value_of(properties.get(name)))]
@@ -118,17 +122,9 @@ def _values(key: Key, item: Mapped[str, Json], changed: datetime, read: Abstract
 def _links(key: Key, item: Mapped[str, Json], seen: datetime) -> list[LinkChange]:
     """What it is linked to, as it was seen: HubSpot does not tell since when."""
     found = []
-    for other, linked in _object(item.get("associations")).items():
-        for each in map(_object, _list(linked)):
+    for other, linked in dictionary(item.get("associations")).items():
+        for each in map(dictionary, elements(linked)):
             if id_ := wire.id_or_none(wire.value_of(each.get("id"))):
                 is_primary = each.get("isPrimary") is True
                 found.append(link_between(key, (other, id_), seen, HEARSAY, removed=False, is_primary=is_primary))
     return found
-
-
-def _object(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []

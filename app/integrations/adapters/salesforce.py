@@ -30,7 +30,7 @@ from app.integrations.adapters.base import (
     Reply,
     Unparseable,
 )
-from app.integrations.adapters.salesforce_changes import HISTORIES, HISTORY, dictionary
+from app.integrations.adapters.salesforce_changes import HISTORIES, HISTORY
 from app.integrations.adapters.salesforce_events import Told
 from app.integrations.adapters.salesforce_fields import (
     OBJECTS,
@@ -42,6 +42,7 @@ from app.integrations.adapters.salesforce_fields import (
     kept,
     object_of,
 )
+from app.integrations.adapters.wire import dictionary
 from app.integrations.folding import Network, Record
 from app.integrations.mapping import Mapping
 

@@ -21,6 +21,7 @@ from app.integrations.adapters.salesforce_fields import (
     value_of,
     wanted,
 )
+from app.integrations.adapters.wire import dictionary
 from app.integrations.folding import (
     CREATED,
     DELETED,
@@ -96,11 +97,6 @@ class _Row:
     def existence(self, at: datetime, tie: str, *, deleted: bool) -> FieldChange:
         """That it was deleted, or is there."""
         return FieldChange(*self.key, DELETED, at, tie, deleted)
-
-
-def dictionary(value: Json) -> dict[str, Json]:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 def _row(payload: Mapped[str, Json], mapping: Mapping) -> _Row | None:

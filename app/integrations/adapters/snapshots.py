@@ -13,6 +13,7 @@ from typing import Literal
 
 from app.integrations.adapters import wire
 from app.integrations.adapters.base import Changes, Fetched, Item, Json, Unparseable
+from app.integrations.adapters.wire import elements
 from app.integrations.folding import DELETED, FieldChange, Key, LinkChange, Value, link_between
 
 PARTIAL = "0"
@@ -57,19 +58,15 @@ def items_of(body: Mapped[str, Json], *, system: str, id_field: str, version_fie
     told: dict[str, Json] = {"fetched": kind, "at": at}
     key = f"{system}:{account}:{kind}"
     found = []
-    for each in _list(body.get("items")):
+    for each in elements(body.get("items")):
         item = each if isinstance(each, dict) else {}
         version = f"{key}:{item.get(id_field)}:{item.get(version_field)}"
         found.append(Item(account, f"fetched.{kind}", version, {**told, "item": item}))
     absent = [
         Item(account, f"gone.{kind}", f"{key}:{gone}:gone:{at}", {**told, "gone": gone})
-        for gone in _list(body.get("gone"))
+        for gone in elements(body.get("gone"))
     ]
     return [*found, *absent]
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def seen_at(payload: Mapped[str, Json]) -> datetime:

@@ -58,6 +58,16 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text[:LONGEST_TEXT])
 
 
+def dictionary(value: Json) -> dict[str, Json]:
+    """The value if it is an object; empty for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def elements(value: Json) -> list[Json]:
+    """The value if it is a list; empty for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def scalar(value: Json) -> Json:
     """A storable scalar; None for lists and objects."""
     if isinstance(value, str):

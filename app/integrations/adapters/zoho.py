@@ -16,6 +16,7 @@ from app.integrations.adapters.base import Adapter, Changes, Fetched, Item, Json
 from app.integrations.adapters.personal import BUSINESS, is_personal
 from app.integrations.adapters.snapshots import Snapshot
 from app.integrations.adapters.translating import Translation
+from app.integrations.adapters.wire import dictionary, elements
 from app.integrations.adapters.zoho_events import CONVERTED, OWNER
 from app.integrations.folding import CREATED, DELETED, HEARSAY, FieldChange, Key, Network, Record, Value
 from app.integrations.mapping import Mapping
@@ -147,7 +148,7 @@ class Zoho(Adapter):
         at = snapshots.seen_at(told)
         if "gone" in told:
             return snapshots.gone((kind, wire.id_of(told["gone"], "id")), at)
-        record = _dict(told.get("item"))
+        record = dictionary(told.get("item"))
         key = (kind, wire.id_of(record.get("id"), "id"))
         seen = Snapshot.seen(key, wire.instant(record.get("Modified_Time")), at)
         fields, links, _ = _state(seen, record, mapping)
@@ -167,10 +168,6 @@ class Zoho(Adapter):
         """
         needed = () if record.text(MODULE) else zoho_events.needed(record, mapping)
         return not record.is_gone and any(not record.history(name) for name in needed)
-
-
-def _dict(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
 
 
 def _parsed(body: bytes) -> dict[str, Json]:
@@ -196,13 +193,16 @@ def _notification(told: dict[str, Json], mapping: Mapping) -> Json:
     kept: dict[str, Json] = {name: wire.scalar(told.get(name)) for name in _NOTIFICATION}
     kept["ids"] = [_id_text(each) for each in _list(told.get("ids"), "ids")]
     kept["affected_fields"] = [
-        {wire.storable(id_): [wire.scalar(name) for name in _some(names)] for id_, names in _dict(each).items()}
-        for each in _some(told.get("affected_fields"))
+        {wire.storable(id_): [wire.scalar(name) for name in elements(names)] for id_, names in dictionary(each).items()}
+        for each in elements(told.get("affected_fields"))
     ]
     kind = _object_of(told.get("module"), mapping)
     kept["affected_values"] = [
-        {"record_id": wire.scalar(each.get("record_id")), "values": _kept(_dict(each.get("values")), kind, mapping)}
-        for each in map(_dict, _some(told.get("affected_values")))
+        {
+            "record_id": wire.scalar(each.get("record_id")),
+            "values": _kept(dictionary(each.get("values")), kind, mapping),
+        }
+        for each in map(dictionary, elements(told.get("affected_values")))
     ]
     return kept
 
@@ -221,10 +221,6 @@ def _list(value: Json, name: str) -> list[Json]:
     return value
 
 
-def _some(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
-
-
 def _kept(record: Mapped[str, Json], kind: str, mapping: Mapping) -> dict[str, Json]:
     """The fields that are read, or may be by a later mapping."""
     read = FIELDS.get(kind, frozenset()) | set(LINKS.get(kind, ())) | _SYSTEM | mapping.extra_fields(kind)
@@ -236,7 +232,7 @@ def _kept(record: Mapped[str, Json], kind: str, mapping: Mapping) -> dict[str, J
     if kind == "deal" and isinstance(rows := record.get(HISTORY), list):
         kept[HISTORY] = [
             {name: wire.scalar(row[name]) for name in _HISTORY_FIELDS if name in row}
-            for row in map(_dict, rows[:_MOST])
+            for row in map(dictionary, rows[:_MOST])
         ]
     return kept
 
@@ -279,12 +275,17 @@ def _changed(told: dict[str, Json]) -> list[Item]:
     module, operation = told.get("module"), told.get("operation")
     if not isinstance(module, str) or not isinstance(operation, str):
         raise Unparseable("the notification names no module and operation")
-    fields = {id_: names for each in map(_dict, _some(told.get("affected_fields"))) for id_, names in each.items()}
-    values = {str(each.get("record_id")): each.get("values") for each in map(_dict, _some(told.get("affected_values")))}
+    fields = {
+        id_: names for each in map(dictionary, elements(told.get("affected_fields"))) for id_, names in each.items()
+    }
+    values = {
+        str(each.get("record_id")): each.get("values")
+        for each in map(dictionary, elements(told.get("affected_values")))
+    }
     common = {name: told.get(name) for name in _NOTIFICATION}
     items = []
-    for named in dict.fromkeys(map(str, _some(told.get("ids")))):
-        affected = sorted(map(str, _some(fields.get(named))))
+    for named in dict.fromkeys(map(str, elements(told.get("ids")))):
+        affected = sorted(map(str, elements(fields.get(named))))
         digest = sha256(",".join([named, *affected]).encode()).hexdigest()
         key = f"zoho:{channel}:{module}:{operation}:{digest}:{told.get('server_time')}"
         payload: dict[str, Json] = {**common, "id": named, "values": values.get(named)}
@@ -294,10 +295,10 @@ def _changed(told: dict[str, Json]) -> list[Item]:
 
 def _posted(told: dict[str, Json]) -> list[Item]:
     """The message of a workflow webhook; it names no account."""
-    record = _dict(told.get("workflow"))
+    record = dictionary(told.get("workflow"))
     if not record:
         raise Unparseable("neither a notification nor a workflow webhook")
-    values = _dict(record.get("values"))
+    values = dictionary(record.get("values"))
     digest = sha256(repr(sorted(values.items())).encode()).hexdigest()
     key = f"zoho:workflow:{record['module']}:{record['id']}:{record['operation']}:{digest}"
     return [Item("", f"workflow.{record['module']}", key, record)]
@@ -309,7 +310,7 @@ class _Message:
     def __init__(self, told: dict[str, Json], kind: str, mapping: Mapping) -> None:
         self.key = (kind, wire.id_of(told.get("id"), "id"))
         self.module = str(told["module"])
-        self.values = _dict(told.get("values"))
+        self.values = dictionary(told.get("values"))
         self.mapping = mapping
         self.operation = snapshots.what_happened(told.get("operation"))
         self.modified = wire.instant(self.values.get("Modified_Time"))
@@ -368,7 +369,7 @@ def _state(snapshot: Snapshot, record: Mapped[str, Json], mapping: Mapping) -> C
 
 def _stages(snapshot: Snapshot, record: Mapped[str, Json]) -> Iterable[FieldChange]:
     """The stages that a deal was in, where its history was fetched with it: a row is made when one is entered."""
-    for row in map(_dict, _some(record.get(HISTORY))):
+    for row in map(dictionary, elements(record.get(HISTORY))):
         at = wire.instant(row.get("Modified_Time", row.get("Last_Modified_Time")))
         if at and (entered := wire.value_of(row.get("Stage"))):
             yield FieldChange(*snapshot.key, "Stage", at, HEARSAY, entered)

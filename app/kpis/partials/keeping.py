@@ -28,7 +28,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     union_all,
     update,
 )
@@ -36,7 +35,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import clock
-from app.core.db import Database, OrganizationId, Ready
+from app.core.db import Database, OrganizationId, Ready, plan_anew
 from app.core.ids import NIL, new_id
 from app.events.bulk import among, insert_rows
 from app.events.facts import OWNER
@@ -175,8 +174,7 @@ async def build(session: AsyncSession, org_id: OrganizationId, shard: int, wante
 
 
 async def _locked(session: AsyncSession, org_id: OrganizationId, shard: int) -> State | None:
-    # How many rows an array brings is only seen where a plan is made for it.
-    await session.execute(text("SET LOCAL plan_cache_mode = 'force_custom_plan'"))
+    await plan_anew(session)  # how many rows an array brings is only seen where a plan is made for it
     return await guard.lock(session, org_id, shard)
 
 
