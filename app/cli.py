@@ -20,7 +20,7 @@ from app.core.roles import APP_ROLE, OWNER_ROLE, ROLES, bootstrap
 from app.core.rowsecurity import WORKER_ROLE
 from app.core.schemas import CurrencyCode, Instant, Name, TimeZoneName
 from app.core.settings import Settings
-from app.core.telemetry import configure_logging
+from app.core.telemetry import configure_logging, log
 from app.core.unprivileged import EmbeddedPostgresError
 from app.supervisor import (
     Listeners,
@@ -221,6 +221,10 @@ def _worker(options: argparse.Namespace, settings: Settings) -> None:
 
 
 async def _work(settings: Settings, url: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # first of all: imports take seconds, in which we may be told to end
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
     from app.core import errands
     from app.imports.jobs import HANDLERS as OF_IMPORTS
     from app.integrations.clients.http import Outside
@@ -230,9 +234,7 @@ async def _work(settings: Settings, url: str) -> None:
     from app.main import open_database
     from app.worker import run
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    log.info("worker-started")
     database, outside = open_database(settings, url), Outside(settings.crm_addresses)
     _calm_the_collector()
     try:

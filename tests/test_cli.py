@@ -82,6 +82,13 @@ def until_served(url: str, told: Path) -> httpx.Response:
     raise AssertionError(told.read_text())
 
 
+def until_told(what: str, told: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while what not in told.read_text():
+        assert time.monotonic() < deadline, told.read_text()
+        time.sleep(0.05)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
@@ -140,6 +147,7 @@ def test_production_goes_step_by_step_each_with_its_own_url(production: dict[str
         assert until_served(f"{base}/readyz", said).json()["status"] == "ok"
         organization = httpx.get(f"{base}/v1/organization", headers={"Authorization": f"Bearer {token[1]}"}).json()
         assert (organization["name"], organization["currency"]) == ("Example Ltd", "PLN")
+        until_told("worker-started", worked)
         worker.terminate()
         assert worker.wait(PATIENCE) == 0, worked.read_text()
         service.terminate()
