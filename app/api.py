@@ -8,7 +8,22 @@ from app.calendars.router import router as calendars
 from app.checkup.router import router as checkup
 from app.employment.router import router as employment
 from app.events.router import router as events
+from app.goals.bulk_router import router as bulk_edits
+from app.goals.cascade.router import router as cascade
+from app.goals.compound_router import router as compound
+from app.goals.decisions_router import router as decisions
+from app.goals.export_router import router as goal_export
+from app.goals.forecasting.router import router as forecasts
+from app.goals.initiatives_router import router as initiatives
+from app.goals.notes_router import router as notes
+from app.goals.notifications_router import router as goal_notifications
 from app.goals.router import router as goals
+from app.goals.router import standing as goal_standing
+from app.goals.series_router import router as goal_series
+from app.goals.settings_router import router as goal_settings
+from app.goals.smart.router import router as smart
+from app.goals.standings_router import router as standings
+from app.goals.templates.router import router as goal_templates
 from app.imports.router import router as imports
 from app.integrations.router import router as integrations
 from app.kpis.library.router import router as library
@@ -43,7 +58,22 @@ def routers() -> APIRouter:
         periods,
         calendars,
         rates,
+        smart,
+        compound,
+        goal_templates,
+        bulk_edits,
+        goal_export,
+        standings,
+        forecasts,
         goals,
+        goal_standing,
+        cascade,
+        goal_series,
+        goal_notifications,
+        decisions,
+        notes,
+        initiatives,
+        goal_settings,
         reviews,
         checkup,
         simulation,

@@ -226,6 +226,8 @@ async def _work(settings: Settings, url: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     from app.core import errands
+    from app.goals.jobs import ERRANDS as OF_GOALS
+    from app.goals.jobs import HANDLERS as BEGIN_GOALS
     from app.imports.jobs import HANDLERS as OF_IMPORTS
     from app.integrations.clients.http import Outside
     from app.integrations.jobs import HANDLERS, errands_of
@@ -239,8 +241,8 @@ async def _work(settings: Settings, url: str) -> None:
     _calm_the_collector()
     try:
         await asyncio.gather(
-            run(database, {**HANDLERS, **OF_FIGURES, **OF_IMPORTS}, stop),
-            errands.run(database, errands_of(outside), stop),
+            run(database, {**HANDLERS, **OF_FIGURES, **OF_IMPORTS, **BEGIN_GOALS}, stop),
+            errands.run(database, {**errands_of(outside), **OF_GOALS}, stop),
             Keeper(database).run(stop),
         )
     finally:

@@ -40,6 +40,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
     "manager": _READ - {P.AUDIT_READ}
     | {P.GOALS_WRITE, P.KPIS_WRITE, P.REVIEWS_WRITE, P.TEAMS_WRITE, P.CALENDARS_WRITE, P.RATES_WRITE, P.SCORES_WRITE},
-    "member": _READ - {P.AUDIT_READ, P.SOURCES_READ} | {P.SCORES_WRITE},
+    # Which goals of theirs members set, and which they only propose, is said by the organization (`goals/policy.py`).
+    "member": _READ - {P.AUDIT_READ, P.SOURCES_READ} | {P.GOALS_WRITE, P.SCORES_WRITE},
     "service": _READ - {P.AUDIT_READ} | {P.EVENTS_WRITE, P.RATES_WRITE, P.SCORES_WRITE},
 }

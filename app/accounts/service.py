@@ -12,7 +12,7 @@ from app.accounts import queries, schemas
 from app.accounts.access import Principal, new_token
 from app.accounts.models import ApiKey, ApiKeyDirectory, Organization, OrganizationSettings
 from app.accounts.permissions import ROLE_PERMISSIONS, Permission
-from app.core import audit, clock, etags, jobs
+from app.core import audit, clock, errands, etags, jobs
 from app.core.clock import LedgerClock
 from app.core.configuration import remembered
 from app.core.db import Database, OrganizationId
@@ -22,6 +22,7 @@ from app.core.problems import NotFound, PermissionMissing, Problem, ValidationFa
 
 REFOLD_SOURCES = "refold-sources"  # close dates of CRM records are local days: integrations answer to this
 RETELL_EMPLOYMENTS = "retell-employments"  # who joined or left did so when a local day began
+TEND_GOALS = "tend-goals"  # goals open and close by the organization's clock
 SETTINGS = (
     "time_zone", "currency", "week_starts_on", "fiscal_year_starts", "fiscal_year_named_after", "fiscal_pattern",
     "fiscal_week_rule",
@@ -181,6 +182,7 @@ async def set_clock(session: AsyncSession, who: Principal, now: datetime | None,
     if not allowed:
         raise ManualClockOff("This server runs on the real clock (setting manual_clock).")
     await clock.set_manual(session, who.org_id, now)
+    await errands.hasten(session, who.org_id, TEND_GOALS, who.org_id)
     audit.record(session, who.org_id, who.label, "set", "clock", who.org_id, {"now": now and now.isoformat()})
     return await get_clock(session, who.org_id)
 

@@ -191,11 +191,15 @@ async def _carry_out(database: Database, errand: Errand, held: _Held) -> None:
         await _again(database, held, asked.wait)
     except Exception as error:
         await _end_heart(held, heart)
-        log.exception("errand-failed", kind=held.kind, org_id=str(held.org_id))
-        await _fail(database, errand, held, type(error).__name__)
+        await _fail(database, errand, held, error)
     else:
         await _end_heart(held, heart)
-        await _finish(database, errand, held)
+        try:
+            await _finish(database, errand, held)
+        except (DBAPIError, OSError):  # the database is away: the lease ends by itself
+            raise
+        except Exception as error:
+            await _fail(database, errand, held, error)
 
 
 async def _beat(database: Database, held: _Held, errand_task: asyncio.Future[None]) -> None:
@@ -234,7 +238,9 @@ async def _again(database: Database, held: _Held, wait: timedelta) -> None:
         await session.execute(_ours(held).values(run_at=await database_now(session) + wait))
 
 
-async def _fail(database: Database, errand: Errand, held: _Held, error: str) -> None:
+async def _fail(database: Database, errand: Errand, held: _Held, failure: Exception) -> None:
+    error = type(failure).__name__
+    log.error("errand-failed", kind=held.kind, org_id=str(held.org_id), exc_info=failure)
     JOBS.labels(held.kind, "failed").inc()
     async with database.write(held.org_id) as session:
         if await _is_ours(session, held):

@@ -1,10 +1,12 @@
 """Every error becomes a problem document."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import PydanticKnownError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -23,6 +25,11 @@ from app.core.problems import (
     from_database,
 )
 from app.core.telemetry import log, request_id_of
+
+_OF_TEXT: Mapping[str, Literal["string_too_long", "string_too_short"]] = {
+    "too_long": "string_too_long",
+    "too_short": "string_too_short",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -67,8 +74,19 @@ def _item(entry: dict[str, Any]) -> ErrorItem:
         pointer = "".join(f"/{_escape(part)}" for part in path)
     else:
         pointer = "?" + ".".join(str(part) for part in path)
-    message = str(entry["msg"]).removeprefix("Value error, ")
-    return ErrorItem(pointer=_clean(pointer), message=_clean(message)[:500], code=entry["type"])
+    code, message = _told(entry)
+    return ErrorItem(pointer=_clean(pointer), message=_clean(message)[:500], code=code)
+
+
+def _told(entry: dict[str, Any]) -> tuple[str, str]:
+    """The code and the words of an error.
+
+    Of a text that is checked for what can be stored before its length, pydantic speaks as of a list of items.
+    """
+    kind = _OF_TEXT.get(entry["type"])
+    if kind is not None and isinstance(entry["input"], str):
+        return kind, PydanticKnownError(kind, entry["ctx"]).message()
+    return entry["type"], str(entry["msg"]).removeprefix("Value error, ")
 
 
 def _escape(part: object) -> str:

@@ -163,7 +163,15 @@ class _Loader:
             owner = {"type": "team", "id": self.made.teams[aim.owner]}
         elif aim.owner is not None:
             owner = {"type": "member", "id": self.made.members[aim.owner]}
-        goal = {"name": aim.name, "owner": owner, "kpi": aim.kpi, "period": aim.period, "target": {"value": aim.target}}
+        goal = {
+            "name": aim.name,
+            "owner": owner,
+            "kpi": aim.kpi,
+            "period": aim.period,
+            "target": {"value": aim.target, "stretch": aim.stretch},
+            "parent_id": self.made.goals[aim.part_of] if aim.part_of else None,
+            "milestones": [{"name": name, "share": share} for name, share in aim.milestones],
+        }
         self.made.goals[aim.name] = (await self.api.post("/goals", goal))["id"]
 
     async def _post(self, calls: Sequence[post.Call], now: datetime) -> None:

@@ -123,10 +123,13 @@ async def _months(api: Paceline, made: Loaded) -> Table:
 
 
 async def _goals(api: Paceline, made: Loaded) -> Table:
-    table = _table("Goals", "goal", "period", "target", "actual", "attained", "due by now", "pace", "verdict")
+    table = _table(
+        "Goals", "goal", "period", "target", "actual", "attained", "due by now", "pace", "will end at", "verdict"
+    )
     for goal in await api.every("/goals"):
         progress = await api.get(f"/goals/{goal['id']}/progress")
-        unit, attained, due = progress["unit"], progress["attainment"], progress["expected"]
+        unit, attained, due, ends = (progress[name] for name in ("unit", "attainment", "expected", "forecast"))
+        is_open = progress["verdict"] not in {"attained", "missed"} and ends is not None and ends["status"] == "ok"
         target = goal["target"]["value"]
         table.add_row(
             goal["name"],
@@ -136,6 +139,7 @@ async def _goals(api: Paceline, made: Loaded) -> Table:
             written(attained, {"kind": "ratio"}),
             written(due["value"], unit) if due else NOTHING,
             (progress["pace_verdict"] or NOTHING).replace("_", " "),
+            f"{written(ends['p10'], unit)} – {written(ends['p90'], unit)}" if is_open else NOTHING,
             (progress["verdict"] or "open").replace("_", " "),
         )
     return table

@@ -107,6 +107,14 @@ class Event(Tenant, Recorded, Base):
             postgresql_where=text("occurred_on IS NOT NULL AND superseded_at IS NULL"),
         ),
         # Each currency is found by looking for the one after it.
+        # Deals that say when they are expected to close: few events, of those who post such at all.
+        Index(
+            "ix_event_closing",
+            "org_id",
+            "type",
+            "occurred_at",
+            postgresql_where=text("properties ?| ARRAY['close_date', 'expected_close_on']"),
+        ),
         Index("ix_event_currency", "org_id", "currency", postgresql_where=text("currency IS NOT NULL")),
         Index("ix_event_search", "org_id", "occurred_at", "row_id", postgresql_where=_CURRENT),
         # What goes with days that are not kept any more: beside `ix_event_search` what was superseded, and whatever

@@ -5,16 +5,21 @@ from typing import Literal
 
 from app.calendars.periods import DayRange
 
-Stored = Literal["draft", "open", "closed", "cancelled"]
-State = Literal["draft", "scheduled", "active", "closed", "cancelled"]
-Action = Literal["edit", "open", "cancel", "close", "set_target"]
+Stored = Literal["draft", "proposed", "open", "closed", "cancelled"]
+State = Literal["draft", "proposed", "scheduled", "active", "closed", "cancelled"]
+Action = Literal[
+    "edit", "open", "cancel", "close", "set_target", "propose", "approve", "decline", "withdraw", "lock", "unlock"
+]
 
 _POSSIBLE: dict[Stored, tuple[Action, ...]] = {
-    "draft": ("edit", "set_target", "open", "cancel"),
-    "open": ("edit", "set_target", "cancel", "close"),
+    "draft": ("edit", "set_target", "propose", "open", "cancel"),
+    "proposed": ("edit", "set_target", "approve", "decline", "withdraw", "cancel"),
+    "open": ("edit", "set_target", "lock", "cancel", "close"),
     "closed": (),
     "cancelled": (),
 }
+WHILE_LOCKED: tuple[Action, ...] = ("unlock", "close")
+"""A lock holds terms, words and existence as they are; the period ends all the same."""
 
 
 def state_on(stored: Stored, period: DayRange, today: date) -> State:
@@ -24,11 +29,7 @@ def state_on(stored: Stored, period: DayRange, today: date) -> State:
     return "scheduled" if today < period.start else "active"
 
 
-def possible_actions(stored: Stored, period: DayRange, today: date) -> list[Action]:
-    """What can be done with the goal now; it can be closed only after its last day."""
-    return possible_until(stored, period.end, today)
-
-
-def possible_until(stored: Stored, end: date, today: date) -> list[Action]:
-    """As `possible_actions`, for a period that ends before a day."""
-    return [action for action in _POSSIBLE[stored] if action != "close" or today >= end]
+def possible_actions(stored: Stored, end: date, today: date, *, is_locked: bool = False) -> list[Action]:
+    """What can be done now with a goal whose period ends before a day, by whoever may; it is closed only then."""
+    possible = WHILE_LOCKED if is_locked and stored == "open" else _POSSIBLE[stored]
+    return [action for action in possible if action != "close" or today >= end]

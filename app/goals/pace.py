@@ -10,10 +10,22 @@ PaceVerdict = Literal["too_early", "behind", "on_track", "ahead"]
 Verdict = Literal["attained", "on_course", "missed"]
 
 MOST_ATTAINMENT_OF_A_LIMIT = Decimal(2)
-BEHIND_BELOW, AHEAD_ABOVE = Decimal("0.9"), Decimal("1.1")
-TOO_EARLY_BEFORE = Fraction(1, 20)
 _UNBOUNDED_BELOW, _UNBOUNDED = Decimal("-Infinity"), Decimal("Infinity")
 _DECIMAL34 = Context(prec=34, rounding=ROUND_HALF_EVEN)
+# Of two thirds of a target 34 digits are kept: 30 over 100 * 2/3 * 1/2 must be 0.9, and not a trace below it.
+_SETTLED = Context(prec=30, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Between which paces a goal is on track, and below which share of what is due it is too early to say (S32)."""
+
+    behind_below: Decimal = Decimal("0.9")
+    ahead_above: Decimal = Decimal("1.1")
+    too_early_before: Decimal = Decimal("0.05")
+
+
+USUAL = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Aim:
         return self.is_additive and self.direction != "maintain"
 
     def prorated(self, kept: Fraction) -> "Aim | None":
-        """What is left of it where absences take a part of the target away (S31); None where nothing is.
+        """What is left of it where absences and ramps take a part of the target away (S31, S33); None: nothing.
 
         Only what is built up over the days has a part for each: averages, ratios and bands stay.
         """
@@ -92,19 +104,36 @@ def pace(actual: Decimal, aim: Aim, share: Fraction) -> Decimal | None:
     if share == 0:
         return None
     if aim.direction == "increase":
-        return part_of(_ratio(actual, aim.target), 1 / share)
-    return _ratio(part_of(aim.target, share), actual) if actual > 0 else None
+        return _SETTLED.plus(part_of(_ratio(actual, aim.target), 1 / share))
+    return _SETTLED.plus(_ratio(part_of(aim.target, share), actual)) if actual > 0 else None
 
 
-def pace_verdict(actual: Decimal, aim: Aim, share: Fraction) -> PaceVerdict:
+def pace_verdict(actual: Decimal, aim: Aim, share: Fraction, thresholds: Thresholds = USUAL) -> PaceVerdict:
     """Whether a goal is behind, on track or ahead; too early before 5 % of it, or one unit, is due (S32)."""
     is_less_than_one_due = aim.is_counted and aim.is_built_up and part_of(aim.target, share) < 1
-    if share < TOO_EARLY_BEFORE or is_less_than_one_due:
+    if share < Fraction(thresholds.too_early_before) or is_less_than_one_due:
         return "too_early"
     value = pace(actual, aim, share)
-    if value is None or value > AHEAD_ABOVE:
+    if value is None or value > thresholds.ahead_above:
         return "ahead"
-    return "behind" if value < BEHIND_BELOW else "on_track"
+    return "behind" if value < thresholds.behind_below else "on_track"
+
+
+def is_reached(actual: Decimal, target: Decimal, direction: Direction) -> bool:
+    """Whether a value of the KPI is as good as a target of this direction."""
+    return actual <= target if direction == "decrease" else actual >= target
+
+
+def ratio_to(actual: Decimal, target: Decimal, aim: Aim) -> Decimal:
+    """How far another target of the aim's direction is reached, such as its stretch (S30)."""
+    edge = "low" if aim.direction == "increase" else "high"
+    return attainment(actual, Aim(aim.direction, **{edge: target}))  # type: ignore[arg-type]  # one of two names
+
+
+def change_attainment(actual: Decimal, baseline: Decimal, target: Decimal) -> Decimal | None:
+    """How much of the way from the baseline to the target is gone (S30); None where there is no way to go."""
+    way = _DECIMAL34.subtract(target, baseline)
+    return _ratio(_DECIMAL34.subtract(actual, baseline), way) if way else None
 
 
 def verdict(actual: Decimal, aim: Aim, *, is_over: bool) -> Verdict | None:
@@ -112,12 +141,12 @@ def verdict(actual: Decimal, aim: Aim, *, is_over: bool) -> Verdict | None:
 
     `is_over`: the period has ended, so that time can neither undo nor mend.
     """
-    is_reached = aim.low <= actual <= aim.high
+    is_inside = aim.low <= actual <= aim.high
     if is_over:
-        return "attained" if is_reached else "missed"
+        return "attained" if is_inside else "missed"
     if aim.only_grows and actual > aim.high:
         return "missed"
-    if not is_reached:
+    if not is_inside:
         return None
     return "attained" if aim.only_grows and aim.direction == "increase" else "on_course"
 

@@ -1,47 +1,94 @@
 """How a goal stands: computed from the ledger each time it is asked; frozen once, when the goal is closed (S30–S34)."""
 
-from datetime import date, datetime
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from typing import NamedTuple, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Principal
-from app.calendars.periods import local_day
-from app.calendars.service import calendar_settings
-from app.core import audit, clock, etags, outbox
+from app.accounts.permissions import Permission
+from app.core import audit, clock, etags
 from app.core.configuration import remembered
 from app.core.snapshots import Snapshots
 from app.events.retention import was_archived_since
-from app.goals import pace, queries, schemas
+from app.goals import needing, pace, schemas, service
+from app.goals.as_known import state_then
+from app.goals.asked import question_of
+from app.goals.contributions import contributions_of
+from app.goals.curves import burn_up, curve_of
+from app.goals.deciding import require, rights_of
+from app.goals.forecasting.schemas import Forecast
+from app.goals.forecasting.service import Wanted, forecast_of
 from app.goals.frozen import Content, digest_of, jsonable, present
-from app.goals.lifecycle import Stored, state_on
+from app.goals.lifecycle import State
+from app.goals.milestones import standings_of
 from app.goals.models import Goal, GoalTarget
-from app.goals.service import aim_of, find_goal, period_of, require, shown, today_of
+from app.goals.parts import Share
+from app.goals.parts_to_come import forecast_of_parts
+from app.goals.pipeline import pipeline_of
+from app.goals.progress_notes import all_notes
+from app.goals.progress_schemas import (
+    EVERYTHING,
+    STANDING_ALONE,
+    Expected,
+    Include,
+    NamedOwner,
+    Needed,
+    PaceThresholds,
+    Part,
+    Parts,
+    Progress,
+    ProgressNote,
+    StretchStanding,
+)
+from app.goals.service import find_goal, period_of, shown, terms_of, today_of
+from app.goals.standing import Due, Standing, stand
 from app.goals.targets import target_values
-from app.goals.work import schedules_of
-from app.kpis.attribution import Subject
-from app.kpis.definition import Definition
+from app.goals.telling import tell_closed
+from app.goals.work import owner_of
 from app.kpis.engine import compute
-from app.kpis.expressions.syntax import Name
-from app.kpis.questions import Answer, Cell, Query
-from app.kpis.service import load_kpis
+from app.kpis.formulas import FORMULA
+from app.kpis.questions import Answer, Query
+
+__all__ = [
+    "close_goal",
+    "complete",
+    "freeze",
+    "frozen",
+    "get_progress",
+    "judged",
+    "question_of",
+    "question_of_closed",
+    "standing_of",
+]
+
+_FACE = {"name", "owner", "period", "start", "end"}
+_NOT_FROZEN = {"digest", "restated_since", "difference", "state", "forecast", *_FACE}
+_OF_RESULTS = frozenset({"contributions", "pipeline"})
+"""What tells of single people and deals, as results do: only keys that may read these see it."""
 
 
-async def get_progress(snapshots: Snapshots, goal_id: UUID, as_of: datetime | None) -> schemas.Progress:
+async def get_progress(
+    snapshots: Snapshots, who: Principal, goal_id: UUID, as_of: datetime | None, asked: Collection[Include] = EVERYTHING
+) -> Progress:
     """How the goal stands now or stood as of an instant; a closed one, unless asked so, as it was frozen."""
+    include = set(asked) - (set() if Permission.RESULTS_READ in who.permissions else _OF_RESULTS)
     async with snapshots.at(as_of) as session:
         load = partial(find_goal, session, snapshots.org_id, goal_id)
         known_at = await clock.last_recorded(session, snapshots.org_id)
         goal, target = await remembered(session, snapshots.org_id, known_at, ("goal", goal_id), load)
         if as_of is not None:
-            return await _computed(session, goal, as_of)
-        return (
-            await _frozen(session, goal) if goal.closing is not None else await _computed(session, goal, None, target)
-        )
+            return await complete(session, goal, as_of, include)
+        if goal.closing is not None:
+            answer = await compute(session, goal.org_id, question_of_closed(goal, known_at), targets=target_values)
+            return await frozen(session, goal, target, answer, include)
+        return await complete(session, goal, None, include, target)
 
 
 async def close_goal(
@@ -55,173 +102,276 @@ async def close_goal(
     now = await present(snapshots)
     async with snapshots.at(now) as reading:
         goal, _ = await find_goal(reading, who.org_id, goal_id)
-        require(goal, "close", await today_of(reading, who.org_id))
-        standing = await _computed(reading, goal, now)
+        await require(reading, who, goal, "close", await today_of(reading, who.org_id))
+        standing = await complete(reading, goal, now)
     at = await clock.tick(session, who.org_id)
     goal, target = await find_goal(session, who.org_id, goal_id)
     today = await today_of(session, who.org_id)
     etags.check(if_match, goal.version)
-    require(goal, "close", today)
+    await require(session, who, goal, "close", today)
+    await freeze(session, goal, standing, at, who.label)
+    return shown(goal, target, today, await rights_of(session, who))
+
+
+async def freeze(session: AsyncSession, goal: Goal, standing: Progress, at: datetime, by: str) -> None:
+    """Close the goal with these figures and their digest, recorded at the instant of this transaction, and tell it."""
     content = _content(standing, at)
     goal.state, goal.closing, goal.closing_digest = "closed", content, digest_of(content)
     goal.version += 1
-    audit.record(session, who.org_id, who.label, "close", "goal", goal_id, {"digest": goal.closing_digest})
-    outbox.publish(session, who.org_id, "goal.closed", {"goal_id": str(goal_id), "verdict": standing.verdict})
-    return shown(goal, target, today)
+    audit.record(session, goal.org_id, by, "close", "goal", goal.id, {"digest": goal.closing_digest})
+    await tell_closed(session, goal, standing)
 
 
-async def _computed(
+async def standing_of(
     session: AsyncSession, goal: Goal, as_of: datetime | None, target: GoalTarget | None = None
-) -> schemas.Progress:
-    """The goal's figures at T, by what was known of events, target, calendars and members (S5).
+) -> Progress:
+    """The goal's figures at T, by what was known of events, target, calendars and members (S5); the standing alone.
 
     `target` is the present one, where the question is of the present.
     """
-    answer = await compute(session, goal.org_id, _question(goal, as_of), targets=target_values)
-    if target is None:
-        found = await session.execute(queries.target_as_known(goal.org_id, goal.id, answer.known_at))
-        target = found.scalar_one_or_none()
-    today = local_day(answer.as_of, (await calendar_settings(session, goal.org_id, answer.known_at)).zone)
-    aim = None if target is None else await _aim(session, goal, target, answer)
-    return _told(goal, answer, target, today, await _standing(session, goal, answer, aim, today))
+    return await complete(session, goal, as_of, STANDING_ALONE, target)
 
 
-def _question(goal: Goal, as_of: datetime | None, known_at: datetime | None = None) -> Query:
-    subject = Subject("organization")
-    if goal.team_id is not None:
-        subject = Subject("team", goal.team_id)
-    elif goal.member_id is not None:
-        subject = Subject("member", goal.member_id)
-    period = period_of(goal)
-    return Query(
-        kpis=[goal.kpi_key],
-        subjects=[subject],
-        # Days, where the organization's settings decide what the words mean: the goal keeps its days.
-        period=f"{period.start}..{goal.last_day}" if period.is_fiscal else period.label,
-        currency=goal.currency,
-        as_of=as_of,
-        known_at=known_at,
+async def complete(
+    session: AsyncSession,
+    goal: Goal,
+    as_of: datetime | None,
+    include: Collection[Include] = EVERYTHING,
+    target: GoalTarget | None = None,
+) -> Progress:
+    """The same with what is asked for beside it."""
+    answer = await compute(session, goal.org_id, question_of(goal, as_of), targets=target_values)
+    standing = await stand(session, goal, target, answer)
+    return Progress.model_validate(await _told(standing) | await _beside(standing, include))
+
+
+async def judged(session: AsyncSession, goal: Goal, target: GoalTarget | None, answer: Answer) -> Progress:
+    """How the goal stands by an answer to its question, whose only series is the goal's own."""
+    return Progress.model_validate(await _told(await stand(session, goal, target, answer)))
+
+
+async def _told(standing: Standing) -> dict[str, Any]:
+    goal, answer, cell, terms = standing.goal, standing.answer, standing.cell, standing.terms
+    told: dict[str, Any] = {
+        "goal_id": goal.id,
+        **_face(goal, answer),
+        "state": None if terms is None else await _state(standing),
+        "as_of": answer.as_of,
+        "known_at": answer.known_at,
+        "kpi": goal.kpi_key,
+        "direction": goal.direction,
+        "unit": answer.kpis[goal.kpi_key].unit,
+        "currency": goal.currency,
+        "counts": "own" if standing.parts is None else "parts",
+        "target": None if terms is None else schemas.Target.model_validate(terms),
+        "terms": None if terms is None else _terms(terms),
+        "actual": cell.value,
+        "status": cell.status,
+        "sample": cell.sample,
+        "kpi_version": cell.kpi_version,
+    }
+    if standing.due is not None and standing.aim is not None:
+        told |= _aimed(standing, standing.due, standing.aim)
+    return told
+
+
+async def _state(standing: Standing) -> State:
+    asking = standing.asking
+    return await state_then(asking.session, standing.goal, standing.today, asking.moment.known_at)
+
+
+def _face(goal: Goal, answer: Answer) -> dict[str, Any]:
+    """What a reader knows the goal by."""
+    owner = service.owner_of(goal)
+    named = NamedOwner(type=owner.type, id=owner.id, name=answer.names.get(owner_of(goal)))
+    return {"name": goal.name, "owner": named, "period": goal.period, "start": goal.start_on, "end": goal.end_on}
+
+
+def _terms(terms: GoalTarget) -> schemas.Terms:
+    told = terms_of(terms)
+    return schemas.Terms(**told.pop("target").model_dump(), **told)
+
+
+def _aimed(standing: Standing, due: Due, aim: pace.Aim) -> dict[str, Any]:
+    """What was aimed at, what is due of it, and what is left."""
+    effective, thresholds = standing.effective, standing.thresholds
+    left = needing.needed(
+        standing.cell.value,
+        effective,
+        days_past=due.time.own_days_past,
+        days_left=due.time.own_days_left,
+        is_over=standing.is_over,
     )
-
-
-async def _aim(session: AsyncSession, goal: Goal, target: GoalTarget, answer: Answer) -> pace.Aim | None:
-    """The target, with what the KPI's definition says of how its values come about; None before the KPI was known."""
-    history = (await load_kpis(session, goal.org_id, [goal.kpi_key], answer.known_at))[goal.kpi_key]
-    if not history.versions:
-        return None
-    version = history.version_on(goal.last_day)
-    is_additive = answer.kpis[goal.kpi_key].is_additive
-    return aim_of(
-        cast("pace.Direction", goal.direction),
-        target,
-        is_additive=is_additive,
-        is_counted=is_additive and version.unit["kind"] == "count",
-        only_grows=is_additive and _is_one_measure(version.definition),
-    )
-
-
-def _is_one_measure(definition: Definition) -> bool:
-    """Whether the KPI is a count or sum itself: a difference of two could fall again (S34)."""
-    return isinstance(definition.formula, Name)
-
-
-async def _standing(
-    session: AsyncSession, goal: Goal, answer: Answer, aim: pace.Aim | None, today: date
-) -> dict[str, object]:
-    if aim is None:
-        return {}
-    load = partial(_working_time, session, goal, answer.known_at, today)
-    time = await remembered(session, goal.org_id, answer.known_at, ("working time", goal.id, today), load)
-    effective, share, actual = aim.prorated(time.kept), time.share, _total(answer).value
-    expected = schemas.Expected(
-        share=_decimal(share),
-        value=Decimal(0) if effective is None else pace.expected_value(effective, share),
-        working_days_past=time.days_past,
-        working_days_total=time.days_total,
-    )
-    standing: dict[str, object] = {"expected": expected}
+    told: dict[str, Any] = {
+        "expected": _expected(due, effective),
+        "thresholds": PaceThresholds.model_validate(thresholds),
+        "needed": Needed(
+            remaining=left.remaining,
+            working_days_left=due.time.own_days_left,
+            per_working_day=left.per_working_day,
+            achieved_per_working_day=left.achieved_per_working_day,
+            because=left.because,
+        ),
+        "stretch": _stretch(standing),
+        "parts": _parts(standing),
+    }
+    if standing.terms is not None and standing.terms.ramp_id is not None:
+        told["ramp_share"] = _decimal(due.time.ramp)
     if effective != aim:
-        standing["effective_target"] = Decimal(0) if effective is None else effective.target
-    if effective is not None and actual is not None:
-        standing |= _judged(actual, effective, share, is_over=today >= goal.end_on)
-    return standing
+        told["effective_target"] = Decimal(0) if effective is None else effective.target
+    if effective is not None and standing.cell.value is not None:
+        told |= _judged(standing, standing.cell.value, effective, due.share)
+    return told
 
 
-class _WorkingTime(NamedTuple):
-    """What absences leave of a goal's target, and how much of its working time lies before a day."""
-
-    kept: Fraction
-    share: Fraction
-    days_past: int
-    days_total: int
-
-
-async def _working_time(session: AsyncSession, goal: Goal, known_at: datetime, today: date) -> _WorkingTime:
-    schedules, period = schedules_of(session, goal.org_id, known_at), period_of(goal)
-    kept, share = await schedules.kept(goal), (await schedules.of(goal)).share_before(today)
-    calendar = (await schedules.calendars()).default
-    return _WorkingTime(kept, share, calendar.working_days(period.until(today)), calendar.working_days(period))
+def _expected(due: Due, effective: pace.Aim | None) -> Expected:
+    return Expected(
+        share=_decimal(due.share),
+        value=Decimal(0) if effective is None else pace.expected_value(effective, due.share),
+        working_days_past=due.time.days_past,
+        working_days_total=due.time.days_total,
+        follows=due.follows,
+        because=due.because,
+        seasons=due.seasons,
+    )
 
 
-def _judged(actual: Decimal, aim: pace.Aim, share: Fraction, *, is_over: bool) -> dict[str, object]:
+def _judged(standing: Standing, actual: Decimal, aim: pace.Aim, share: Fraction) -> dict[str, Any]:
     return {
         "attainment": pace.attainment(actual, aim),
+        "change_attainment": _change(actual, standing.terms),
         "pace": pace.pace(actual, aim, share),
-        "pace_verdict": pace.pace_verdict(actual, aim, share),
-        "verdict": pace.verdict(actual, aim, is_over=is_over),
+        "pace_verdict": pace.pace_verdict(actual, aim, share, standing.thresholds),
+        # Nothing is on course before the period has begun, a limit neither (S34).
+        "verdict": pace.verdict(actual, aim, is_over=standing.is_over) if standing.has_begun else None,
     }
 
 
-def _told(
-    goal: Goal, answer: Answer, target: GoalTarget | None, today: date, standing: dict[str, object]
-) -> schemas.Progress:
-    cell = _total(answer)
-    return schemas.Progress.model_validate(
-        {
-            "goal_id": goal.id,
-            "state": state_on(cast("Stored", goal.state), period_of(goal), today),
-            "as_of": answer.as_of,
-            "known_at": answer.known_at,
-            "kpi": goal.kpi_key,
-            "direction": goal.direction,
-            "unit": answer.kpis[goal.kpi_key].unit,
-            "currency": goal.currency,
-            "target": None if target is None else schemas.Target.model_validate(target),
-            "actual": cell.value,
-            "status": cell.status,
-            "sample": cell.sample,
-            "kpi_version": cell.kpi_version,
-        }
-        | standing
+def _change(actual: Decimal, terms: GoalTarget | None) -> Decimal | None:
+    if terms is None or terms.baseline is None or terms.value is None:
+        return None
+    return pace.change_attainment(actual, Decimal(str(terms.baseline["value"])), terms.value)
+
+
+def _stretch(standing: Standing) -> StretchStanding | None:
+    target, actual, aim = standing.stretch, standing.cell.value, standing.effective
+    if target is None or aim is None or standing.terms is None or standing.terms.stretch is None:
+        return None
+    return StretchStanding(
+        value=standing.terms.stretch,
+        effective=target,
+        attainment=None if actual is None else pace.ratio_to(actual, target, aim),
+        is_reached=None if actual is None else pace.is_reached(actual, target, aim.direction),
     )
 
 
-async def _frozen(session: AsyncSession, goal: Goal) -> schemas.Progress:
-    """The figures of the closing, and whether present knowledge gives another actual value of the same instant (S6)."""
-    progress = schemas.Progress.model_validate({**(goal.closing or {}), "digest": goal.closing_digest})
-    known_at = await clock.last_recorded(session, goal.org_id)
-    answer = await compute(session, goal.org_id, _question(goal, progress.as_of, known_at), targets=target_values)
-    present = _total(answer)
+def _parts(standing: Standing) -> Parts | None:
+    whole = standing.parts
+    if whole is None:
+        return None
+    aimed = standing.aim.target if standing.aim is not None else None
+    return Parts(
+        actual=whole.cell.value,
+        target=whole.target,
+        covers=FORMULA.divide(whole.target, aimed) if aimed else None,
+        rows=[_part(share, cell.value) for share, cell in zip(whole.shares, whole.cells, strict=True)],
+    )
+
+
+def _part(share: Share, actual: Decimal | None) -> Part:
+    return Part(
+        goal_id=share.goal.id,
+        name=share.goal.name,
+        actual=actual,
+        target=share.target,
+        share=_decimal(share.time),
+        target_counted=share.target_counted,
+        counted_in=list(share.counted_in),
+    )
+
+
+async def _beside(standing: Standing, include: Collection[Include]) -> dict[str, Any]:
+    """What was asked for beside the standing; before anything was aimed at, notes alone."""
+    told: dict[str, Any] = {}
+    if standing.aim is not None:
+        has_milestones = standing.terms is not None and bool(standing.terms.milestones)
+        is_followed = "curve" in include or ("milestones" in include and has_milestones)
+        burnt = await burn_up(standing) if is_followed else None
+        if burnt is not None and "curve" in include:
+            told["curve"] = await curve_of(standing, burnt)
+        if "milestones" in include:
+            told["milestones"] = [] if burnt is None else await standings_of(standing, burnt)
+        if "forecast" in include:
+            told["forecast"] = await _forecast(standing)
+        if "contributions" in include:
+            told["contributions"] = await contributions_of(standing)
+        if "pipeline" in include:
+            told["pipeline"] = await pipeline_of(standing)
+    if "notes" in include:
+        told["notes"] = await all_notes(standing)
+    return told
+
+
+async def _forecast(standing: Standing) -> Forecast:
+    """Where the owner's own KPI will end, or the sum of the parts."""
+    goal, aim, moment = standing.goal, standing.effective, standing.asking.moment
+    is_band = aim is not None and aim.direction == "maintain"
+    wanted = Wanted(
+        kpi=goal.kpi_key,
+        subject=owner_of(goal),
+        period=period_of(goal),
+        direction=standing.aim.direction if standing.aim is not None else "increase",
+        target=None if aim is None or is_band else aim.target,
+        low=aim.low if aim is not None and is_band else None,
+        high=aim.high if aim is not None and is_band else None,
+        stretch=standing.stretch,
+        currency=goal.currency,
+        rate_set=goal.rate_set,
+        as_of=moment.as_of,
+        known_at=moment.known_at,
+        so_far=standing.cell.value if standing.cell.status == "ok" else None,
+    )
+    if standing.parts is not None:
+        return await forecast_of_parts(standing, replace(wanted, so_far=None))
+    return await forecast_of(standing.asking.session, goal.org_id, wanted)
+
+
+# ------------------------------------------------------------------------------------------------------- frozen
+
+
+def question_of_closed(goal: Goal, known_at: datetime) -> Query:
+    """What a closed goal asks: its KPI as of the instant of its figures, by what is known at another."""
+    return question_of(goal, datetime.fromisoformat(str((goal.closing or {})["as_of"])), known_at)
+
+
+async def frozen(
+    session: AsyncSession, goal: Goal, target: GoalTarget | None, answer: Answer, include: Collection[Include]
+) -> Progress:
+    """The figures of the closing, and whether the answer of present knowledge gives another value of then (S6)."""
+    kept = {name: value for name, value in (goal.closing or {}).items() if name not in EVERYTHING or name in include}
+    progress = Progress.model_validate({**kept, **_face(goal, answer), "digest": goal.closing_digest})
+    now = (await stand(session, goal, target, answer)).cell
     progress.state = "closed"
-    is_other = (jsonable(present.value), present.status) != (jsonable(progress.actual), progress.status)
+    is_other = (jsonable(now.value), now.status) != (jsonable(progress.actual), progress.status)
     has_lost = is_other and await _has_lost_events(session, goal, progress.as_of, answer)
     progress.restated_since = None if has_lost else is_other
+    if now.value is not None and progress.actual is not None and not has_lost:
+        progress.difference = FORMULA.subtract(now.value, progress.actual) if is_other else Decimal(0)
+    if progress.restated_since and progress.notes is not None:
+        text = f"Since it was closed the figures were restated: the KPI would be {jsonable(now.value)} now."
+        progress.notes = [ProgressNote(code="restated", on=None, text=text), *progress.notes]
     return progress
 
 
 async def _has_lost_events(session: AsyncSession, goal: Goal, since: datetime, answer: Answer) -> bool:
     """Whether events that the frozen figures came from were archived or dropped since: nothing can be compared then."""
-    looks_at_gone = _total(answer).status == "not_retained" or answer.kpis[goal.kpi_key].looks_back
+    looks_at_gone = answer.series[0].total.status == "not_retained" or answer.kpis[goal.kpi_key].looks_back
     return looks_at_gone and await was_archived_since(session, goal.org_id, since)
 
 
-def _content(progress: schemas.Progress, at: datetime) -> Content:
+def _content(progress: Progress, at: datetime) -> Content:
     progress.frozen_at = at
-    return {key: jsonable(value) for key, value in progress if key not in {"digest", "restated_since", "state"}}
-
-
-def _total(answer: Answer) -> Cell:
-    return answer.series[0].total
+    return {key: jsonable(value) for key, value in progress if key not in _NOT_FROZEN}
 
 
 def _decimal(share: Fraction) -> Decimal:

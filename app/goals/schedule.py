@@ -1,10 +1,10 @@
 """The working time of a goal's owner, day by day: what is due by when, and what absences take away (S22, S31)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import lcm
 
 from app.calendars.periods import DayRange
@@ -16,12 +16,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Days by one calendar; `part` is 1 for full time. `absence`: the days are away, and what that does to targets."""
+    """Days by one calendar; `part` is 1 for full time. `absence`: the days are away, and what that does to targets.
+
+    `ramp` is the share of the full target that is asked for on these days (S33).
+    """
 
     calendar: WorkCalendar
     days: DayRange
     part: Fraction = Fraction(1)
     absence: Effect | None = None
+    ramp: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,46 @@ class Schedule:
         self._period = period
         self._hours = hours or Hours()
         # Parts as whole numbers: fractions would cost more than all else.
-        self._unit = lcm(*(item.part.denominator for item in work))
-        self._present = self._sums(item for item in work if item.absence is None)
+        self._unit = lcm(*(part.denominator for item in work for part in (item.part, item.part * item.ramp)))
+        here = [item for item in work if item.absence is None]
+        self._present = self._sums(here)
         self._planned = self._sums(work)
         self._waived = self._sums(item for item in work if item.absence == "prorate_target")[-1]
+        self._ramped = self._present
+        if any(item.ramp != 1 for item in here):
+            self._ramped = self._sums(replace(item, part=item.part * item.ramp) for item in here)
 
     @property
     def kept(self) -> Fraction:
-        """The part of the target that absences leave: all, but for the working time whose part is taken away.
+        """The part of the target that absences and ramps leave.
 
-        Of the whole working time but the rescheduled, whose work the other days do.
+        Absences take the part of their working time away, of the whole but the rescheduled, whose work the other days
+        do (S31). Of what is left each day asks for its share of the ramp (S33).
         """
         counted = self._present[-1] + self._waived
-        return Fraction(self._present[-1], counted) if counted else Fraction(1)
+        return Fraction(self._ramped[-1], counted) if counted else Fraction(1)
+
+    @property
+    def ramp(self) -> Fraction:
+        """The ramp's share of the whole period, by working time; 1 without one."""
+        return Fraction(self._ramped[-1], self._present[-1]) if self._present[-1] else Fraction(1)
+
+    @property
+    def working_time(self) -> Fraction:
+        """All working time of the period, in microseconds of full time."""
+        return Fraction(self._present[-1], self._unit)
+
+    @property
+    def daily(self) -> list[int]:
+        """The working time of each day of the period by which days count, in any one unit; 1 where nobody works."""
+        sums = self._counting
+        return [1] * self._period.days if sums is None else [later - sum_ for sum_, later in pairwise(sums)]
+
+    def working_days(self, days: DayRange) -> int:
+        """On how many of these days of the period somebody works, by the days that count for `share_of`."""
+        start, end = self._place(days)
+        sums = self._counting
+        return end - start if sums is None else sum(sums[n + 1] > sums[n] for n in range(start, end))
 
     def share_before(self, day: date) -> Fraction:
         """The share of the working time that lies in whole days before a day, 0 to 1."""
@@ -68,14 +99,21 @@ class Schedule:
     def share_of(self, days: DayRange) -> Fraction:
         """The share of the working time that lies in these days.
 
-        Where the absences leave none, it is that of the plan without them. Where nobody works at all (a goal for one
-        weekend), whole days count: what was asked for is done on them.
+        A ramped target is due as the ramp asks for it: a day weighs by its share. Where the absences leave no time, it
+        is that of the plan without them. Where nobody works at all (a goal for one weekend), whole days count: what was
+        asked for is done on them.
         """
-        start, end = self._period.until(days.start).days, self._period.until(days.end).days
-        for sums in (self._present, self._planned):
-            if sums[-1]:
-                return Fraction(sums[end] - sums[start], sums[-1])
-        return Fraction(end - start, self._period.days)
+        start, end = self._place(days)
+        sums = self._ramped if self._ramped[-1] else self._counting
+        return Fraction(end - start, self._period.days) if sums is None else Fraction(sums[end] - sums[start], sums[-1])
+
+    @property
+    def _counting(self) -> list[int] | None:
+        """The working time by which days count; None where nobody works on any of them."""
+        return next((sums for sums in (self._present, self._planned) if sums[-1]), None)
+
+    def _place(self, days: DayRange) -> tuple[int, int]:
+        return self._period.until(days.start).days, self._period.until(days.end).days
 
     def _sums(self, work: Iterable[Work]) -> list[int]:
         """The working time of the first n days, from n = 0 on."""

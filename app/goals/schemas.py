@@ -1,19 +1,36 @@
 """Wire shapes of goals, their targets and their progress."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import MISSING, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import MISSING, AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from app.calendars.schemas import Day
 from app.core.pagination import PageQuery
-from app.core.schemas import Amount, CurrencyCode, ExactDecimal, Figure, Input, Instant, Name, Output, Page, Prose, Text
+from app.core.schemas import Amount, CurrencyCode, ExactDecimal, Input, Instant, Name, Output, Page, Prose, Text
 from app.goals.lifecycle import Action, State
-from app.goals.pace import Direction, PaceVerdict, Verdict
+from app.goals.pace import Direction
+from app.rates.schemas import SetKey
 
+Counts = Literal["own", "parts"]
+ExpectedBy = Literal["working_time", "seasonal", "linear", "auto"]
 OwnerType = Literal["organization", "team", "member"]
+_NO_MONEY = frozenset({"XXX", "XTS"})
+"""ISO 4217 codes of no currency and of tests, which no rate converts."""
+
+
+def _priced(value: str) -> str:
+    if value in _NO_MONEY:
+        raise ValueError(f"{value} stands for no currency, and no rate converts it; write for example EUR")
+    return value
+
+
+GoalCurrency = Annotated[CurrencyCode, AfterValidator(_priced)]
+Weight = Annotated[Amount, Field(gt=0, le=1_000_000)]
+Above0 = Annotated[Amount, Field(gt=0)]
 KpiKey = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 PeriodText = Annotated[Text, StringConstraints(min_length=1, max_length=60)]
 _EXAMPLE: JsonDict = {
@@ -45,22 +62,67 @@ class Owner(Output):
     id: UUID | None = Field(description="The team or member; null for the organization.")
 
 
-class TargetInput(Input):
-    """What is aimed at: one value to reach or not to exceed, or a band to stay in."""
+class ChangeInput(Input):
+    """A change against what the KPI was before: the baseline is frozen when the target is set (S30)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"value": "120000"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"by": "0.10", "on": "previous_period"}]})
+
+    by: Amount | None = Field(default=None, description="As a share of the baseline: 0.10 is 10 % more.")
+    amount: Amount | None = Field(default=None, description="In the KPI's unit; negative for less.")
+    stretch: Amount | None = Field(
+        default=None, description="The change of the stretch target, as `by` or `amount` is."
+    )
+    on: PeriodText = Field(
+        default="previous_period",
+        description="The baseline: `previous_period`, `same_period_last_year`, or a period such as 2026-Q2.",
+        examples=["previous_period"],
+    )
+
+    @model_validator(mode="after")
+    def _is_share_or_amount(self) -> Self:
+        if (self.by is None) == (self.amount is None):
+            raise ValueError("write either by or amount")
+        return self
+
+
+class TargetInput(Input):
+    """What is aimed at: a value to reach or not to exceed, a band to stay in, or a change against a baseline."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"value": "120000", "stretch": "140000"}]})
 
     value: Amount | None = Field(
         default=None, description="In the KPI's unit (ratios as 0.4, durations in seconds); above 0.", examples=["100"]
     )
     low: Amount | None = Field(default=None, description="Low edge of the band, for KPIs to maintain; 0 or more.")
     high: Amount | None = Field(default=None, description="High edge of the band.")
+    change: ChangeInput | None = Field(default=None, description="Computed once from a baseline, which is kept.")
+    stretch: Amount | None = Field(
+        default=None, description="What would be more than asked for: beyond the target, in its direction."
+    )
 
     @model_validator(mode="after")
-    def _is_value_or_band(self) -> Self:
-        if (self.value is None) == (self.low is None) or (self.low is None) != (self.high is None):
-            raise ValueError("write either value, or low and high")
+    def _is_one_of_three(self) -> Self:
+        told = [name for name in ("value", "low", "change") if getattr(self, name) is not None]
+        if len(told) != 1 or (self.low is None) != (self.high is None):
+            raise ValueError("write either value, or low and high, or change")
+        if self.stretch is not None and self.value is None:
+            raise ValueError("stretch goes with value; in a change it has a place of its own, and a band has none")
         return self
+
+
+class Baseline(Output):
+    """The frozen figure that a relative target was computed from."""
+
+    on: str = Field(description="What was asked for.", examples=["previous_period"])
+    period: str = Field(description="Its days.", examples=["2026-Q2"])
+    start: date = Field(description="First local day.")
+    end: date = Field(description="The day after the last.")
+    value: ExactDecimal = Field(description="The KPI over these days, as it was known then.", examples=["90000"])
+    status: str = Field(description="Status of that value (S12).", examples=["ok"])
+    by: ExactDecimal | None = Field(description="The change asked for, as a share of it.", examples=["0.1"])
+    amount: ExactDecimal | None = Field(description="The change asked for, in the KPI's unit.")
+    as_of: Instant = Field(description="The instant T at which it was computed.")
+    known_at: Instant = Field(description="What had been recorded by this instant was in it.")
 
 
 class Target(Output):
@@ -69,9 +131,72 @@ class Target(Output):
     value: ExactDecimal | None = Field(description="The value to reach, or not to exceed.", examples=["100"])
     low: ExactDecimal | None = Field(description="Low edge of the band.")
     high: ExactDecimal | None = Field(description="High edge of the band.")
+    stretch: ExactDecimal | None = Field(default=None, description="What would be more than asked for.")
+    baseline: Baseline | None = Field(default=None, description="Of a relative target: what it was computed from.")
 
 
-class GoalCreate(Input):
+class MilestoneInput(Input):
+    """A place on the way to the target."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Half way", "share": "0.5"}]})
+
+    key: Annotated[Text, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")] | None = Field(
+        default=None, description="Its name in answers and notifications; default: m1, m2 …"
+    )
+    name: Name = Field(description="What people call it.", examples=["Half way"])
+    value: Above0 | None = Field(default=None, description="The KPI's value that reaches it, above 0.")
+    share: Annotated[Above0, Field(le=100)] | None = Field(
+        default=None, description="Or a share of the target, above 0: 0.5 is half of it."
+    )
+    due_on: Day | None = Field(default=None, description="The day by whose end it is wanted; inside the period.")
+
+    @model_validator(mode="after")
+    def _is_value_or_share(self) -> Self:
+        if (self.value is None) == (self.share is None):
+            raise ValueError("write either value or share")
+        return self
+
+
+class Milestone(Output):
+    """A place on the way to the target."""
+
+    key: str = Field(description="Its name in answers and notifications.", examples=["m1"])
+    name: str = Field(description="What people call it.", examples=["Half way"])
+    value: ExactDecimal | None = Field(description="The KPI's value that reaches it.")
+    share: ExactDecimal | None = Field(description="Or a share of the target.", examples=["0.5"])
+    due_on: date | None = Field(description="The day by whose end it is wanted.")
+
+
+class TermsInput(Input):
+    """What belongs to a goal beside its target. What follows from it is told by `GET …/progress`."""
+
+    weight: Weight = Field(default=Decimal(1), description="How much it counts among goals of its owner; above 0.")
+    parent_id: UUID | None = Field(default=None, description="The goal that it is a part of.")
+    counts: Counts = Field(
+        default="own",
+        description="Whether the goal's own KPI is measured, or the sum of its parts, which have the same KPI.",
+    )
+    expected: ExpectedBy = Field(
+        default="working_time",
+        description="What the share due by now follows (S31): working time, the mean course of up to three past "
+        "periods, whole days; `auto` is seasonal once three such periods exist.",
+    )
+    ramp_id: UUID | None = Field(default=None, description="Schedule by which the target of a new member grows (S33).")
+    milestones: list[MilestoneInput] = Field(default=[], max_length=50, description="Places on the way.")
+
+
+class Terms(Target):
+    """The target and what else was decided of a goal at an instant."""
+
+    weight: ExactDecimal = Field(description="How much it counts among goals of its owner.", examples=["1"])
+    parent_id: UUID | None = Field(description="The goal that it is a part of.")
+    counts: Counts = Field(description="Its own KPI, or the sum of its parts.", examples=["own"])
+    expected: ExpectedBy = Field(description="What the share due by now follows.", examples=["working_time"])
+    ramp_id: UUID | None = Field(description="Schedule by which the target of a new member grows.")
+    milestones: list[Milestone] = Field(description="Places on the way.")
+
+
+class GoalCreate(TermsInput):
     """A new goal."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
@@ -85,11 +210,21 @@ class GoalCreate(Input):
         examples=["2026-07"],
     )
     target: TargetInput = Field(description="What is aimed at.")
-    currency: CurrencyCode | None = Field(
+    currency: GoalCurrency | None = Field(
         default=None, description="Currency of a money target; default: the organization's."
     )
-    state: Literal["draft", "open"] = Field(
-        default="open", description="A draft is not announced; an open goal is scheduled or active by its dates."
+    rate_set: SetKey | None = Field(
+        default=None, description="Rates by which money is converted for it; default: the organization's."
+    )
+    yields: Annotated[Text, StringConstraints(max_length=2000)] | None = Field(
+        default=None,
+        description="Of a compound goal: the formula by which its parts make the whole (G6), such as "
+        "`kpi.deals_won * kpi.deal_size`.",
+    )
+    state: Literal["draft", "proposed", "open"] | None = Field(
+        default=None,
+        description="A draft is not announced; a proposal waits for approval; an open goal is scheduled or active by "
+        "its dates. Without it, it is open, or proposed by whoever may only propose.",
     )
     reason: Prose = Field(default="", description="Why this target.")
 
@@ -101,6 +236,22 @@ class GoalUpdate(Input):
 
     name: Name | MISSING = Field(default=MISSING, description="What people call it.")
     description: Prose | MISSING = Field(default=MISSING, description="What it is for.")
+    weight: Weight | MISSING = Field(default=MISSING, description="How much it counts among goals of its owner.")
+    parent_id: UUID | MISSING | None = Field(
+        default=MISSING, description="The goal that it is a part of; null: of none."
+    )
+    counts: Counts | MISSING = Field(default=MISSING, description="Its own KPI, or the sum of its parts.")
+    expected: ExpectedBy | MISSING = Field(default=MISSING, description="What the share due by now follows.")
+    ramp_id: UUID | MISSING | None = Field(
+        default=MISSING, description="Schedule by which a new member's target grows."
+    )
+    milestones: list[MilestoneInput] | MISSING = Field(
+        default=MISSING, max_length=50, description="All places on the way."
+    )
+    yields: Annotated[Text, StringConstraints(max_length=2000)] | MISSING | None = Field(
+        default=MISSING, description="The formula by which its parts make the whole; null: none."
+    )
+    reason: Prose | MISSING = Field(default=MISSING, description="Why; kept with the revision of the terms.")
     state: Literal["open", "cancelled"] | MISSING = Field(
         default=MISSING, description="Open a draft, or cancel the goal."
     )
@@ -133,8 +284,19 @@ class Goal(Output):
     end: date = Field(description="The day after the last.", examples=["2026-08-01"])
     target: Target = Field(description="What is aimed at now.")
     currency: str | None = Field(description="Currency of a money target.", examples=["EUR"])
+    rate_set: str | None = Field(description="Rates by which money is converted; null: the organization's.")
+    weight: ExactDecimal = Field(description="How much it counts among goals of its owner.", examples=["1"])
+    parent_id: UUID | None = Field(description="The goal that it is a part of.")
+    counts: Counts = Field(description="Its own KPI, or the sum of its parts.", examples=["own"])
+    expected: ExpectedBy = Field(description="What the share due by now follows.", examples=["working_time"])
+    ramp_id: UUID | None = Field(description="Schedule by which the target of a new member grows.")
+    milestones: list[Milestone] = Field(description="Places on the way.")
+    yields: str | None = Field(description="Of a compound goal: how its parts make the whole.")
+    series_id: UUID | None = Field(description="The recurring goal that it is a period of.")
+    proposer_id: UUID | None = Field(description="The member who proposed it.")
+    locked_at: datetime | None = Field(description="Since when nobody may change it; null: it is not locked.")
     state: State = Field(description="Scheduled and active follow from the dates.", examples=["active"])
-    available_actions: list[Action] = Field(description="What can be done with it now.", examples=[["edit", "cancel"]])
+    available_actions: list[Action] = Field(description="What the caller may do now.", examples=[["edit", "cancel"]])
     version: int = Field(description="Grows with each change; it is the ETag.", examples=[1])
     created_at: datetime = Field(description="When it was made.")
 
@@ -143,14 +305,20 @@ class GoalPage(Page[Goal]):
     """A page of goals."""
 
 
-class GoalFilters(PageQuery):
-    """Which goals to list."""
+class GoalWhich(Input):
+    """Which goals are meant."""
 
     owner_type: OwnerType | None = Field(default=None, description="Only goals of this kind of owner.")
     owner_id: UUID | None = Field(default=None, description="Only goals of this team or member.")
     kpi: Text | None = Field(default=None, max_length=100, description="Only goals on this KPI.")
     state: State | None = Field(default=None, description="Only goals in this state.")
+    parent_id: UUID | None = Field(default=None, description="Only parts of this goal.")
+    series_id: UUID | None = Field(default=None, description="Only goals of this recurring goal.")
     on: Day | None = Field(default=None, description="Only goals whose period includes this day.")
+
+
+class GoalFilters(PageQuery, GoalWhich):
+    """Which goals to list."""
 
 
 class TargetFilters(PageQuery):
@@ -164,67 +332,11 @@ class TargetRevision(Output):
     recorded_at: datetime = Field(description="When it was decided.")
     superseded_at: datetime | None = Field(description="When the next one was; null for the present target.")
     changed_by: str = Field(description="Who decided it, as the audit trail names callers.", examples=["key:01985e2c"])
+    member_id: UUID | None = Field(description="The member for whom that caller's key stands.")
     reason: str = Field(description="Why.", examples=["Two new colleagues."])
-    old: Target | None = Field(description="The target before; null for the first.")
-    new: Target = Field(description="The target from then on.")
+    old: Terms | None = Field(description="What held before; null for the first.")
+    new: Terms = Field(description="What holds from then on.")
 
 
 class TargetRevisionPage(Page[TargetRevision]):
     """A page of the revisions of a target, oldest first."""
-
-
-class Expected(Output):
-    """What is due by now (S31, S32)."""
-
-    share: Figure = Field(description="Share of the period's working time in whole days past, 0 to 1.", examples=[0.5])
-    value: Figure | None = Field(description="What the KPI is expected to be by now; null for a band.", examples=[50])
-    working_days_past: int = Field(description="Working days of the organization's calendar past.", examples=[8])
-    working_days_total: int = Field(description="Working days of the period by the same calendar.", examples=[23])
-
-
-class Progress(Output):
-    """How a goal stands at an instant (S30–S34)."""
-
-    goal_id: UUID = Field(description="The goal.")
-    state: State = Field(default="closed", description="Its state.", examples=["active"])
-    as_of: Instant = Field(description="The instant T of the answer: what is past, and what happened by then (S5).")
-    known_at: Instant = Field(description="What had been recorded by this instant is in the figures (S5).")
-    kpi: str = Field(description="Key of the KPI.", examples=["calls_made"])
-    direction: Direction = Field(description="Which way the KPI should go.")
-    unit: dict[str, str | None] = Field(description="Unit of actual, target and expected value.")
-    currency: str | None = Field(description="Currency of money.")
-    target: Target | None = Field(description="The target as known then; null where none was.")
-    effective_target: Figure | None = Field(
-        default=None,
-        description=(
-            "What is left of the target after absences that take their part of it away (`prorate_target`); null where "
-            "all is. Expected, attainment, pace and verdict follow it. 0 where nothing is left: nothing is judged then."
-        ),
-        examples=[132.35],
-    )
-    actual: Figure | None = Field(description="The KPI over the period so far.", examples=[40])
-    status: str = Field(description="Status of the actual value (S12).", examples=["ok"])
-    sample: int = Field(description="Events behind the actual value (S25).", examples=[40])
-    kpi_version: int | None = Field(description="The KPI's version; null where several were used (S24).", examples=[1])
-    attainment: Figure | None = Field(
-        default=None, description="How far the target is reached; 1 is exactly.", examples=[0.4]
-    )
-    expected: Expected | None = Field(default=None, description="What is due by now.")
-    pace: Figure | None = Field(
-        default=None, description="Attainment against what is due by now; 1 is on pace.", examples=[1.15]
-    )
-    pace_verdict: PaceVerdict | None = Field(default=None, description="What the pace means.", examples=["ahead"])
-    verdict: Verdict | None = Field(default=None, description="Attained, on course or missed; null while open.")
-    frozen_at: Instant | None = Field(default=None, description="When a closed goal's figures were frozen.")
-    digest: str | None = Field(default=None, description="SHA-256 over the RFC 8785 JSON of the frozen figures.")
-    restated_since: bool | None = Field(
-        default=None,
-        description="Of a closed goal: whether present knowledge gives another actual value; null where that cannot be "
-        "told, since events that it came from were archived or dropped since.",
-    )
-
-
-class ProgressQuery(Input):
-    """As of when."""
-
-    as_of: Instant | None = Field(default=None, description="As known, and as far as past, at this instant (S5).")

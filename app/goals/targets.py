@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial, reduce
 from itertools import groupby, pairwise
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +18,7 @@ from app.core.db import OrganizationId
 from app.goals import queries, tiling
 from app.goals.models import Goal, GoalTarget
 from app.goals.pace import part_of
-from app.goals.work import Schedules, schedules_of
+from app.goals.work import Schedules, owner_of, schedules_of
 from app.kpis.attribution import Days, Subject
 from app.kpis.formulas import FORMULA
 from app.kpis.ports import Aims, TargetChange
@@ -29,6 +30,7 @@ class Aimed:
 
     goal: Goal
     value: Decimal
+    ramp_id: UUID | None = None
 
     @property
     def period(self) -> DayRange:
@@ -48,8 +50,8 @@ async def target_values(
     """The target of each KPI, subject and window; without an entry there is none.
 
     One question for all of them; `kpis` says of each whether it adds up. Targets that add up are the effective ones,
-    without the part that absences take away (S31). Goals in another currency than the one asked for are left out: a
-    target is a promise in its own currency, and no day's rate turns it into another.
+    without the part that absences (S31) and ramps (S33) take away. Goals in another currency than the one asked for are
+    left out: a target is a promise in its own currency, and no day's rate turns it into another.
     """
     load = partial(
         _target_values,
@@ -79,7 +81,7 @@ async def _target_values(
     aims: dict[tuple[str, Subject], list[Aimed]] = defaultdict(list)
     for goal, target in found:
         if target.value is not None and (currency is None or goal.currency in {None, currency}):
-            aims[goal.kpi_key, _owner(goal)].append(Aimed(goal, target.value))
+            aims[goal.kpi_key, owner_of(goal)].append(Aimed(goal, target.value, target.ramp_id))
     schedules = schedules_of(session, org_id, known_at)
     wanted = set(subjects)
     values: dict[tuple[str, Subject, Days], Decimal] = {}
@@ -123,8 +125,8 @@ async def _target_changes(
         revisions = list(group)
         for (goal, before), (_, after) in pairwise(revisions):
             on = local_day(after.recorded_at, zone)
-            if during.start <= on < during.end and (shown := (_told(before), _told(after)))[0] != shown[1]:
-                changes[goal.kpi_key, _owner(goal)].append(TargetChange(on, goal.name, *shown))
+            if during.start <= on < during.end and (shown := (told(before), told(after)))[0] != shown[1]:
+                changes[goal.kpi_key, owner_of(goal)].append(TargetChange(on, goal.name, *shown))
     wanted = set(subjects)
     return {
         (kpi, subject): sorted(each, key=lambda change: change.on)
@@ -136,7 +138,8 @@ async def _target_changes(
 AIMS = Aims(target_values, target_changes)
 
 
-def _told(target: GoalTarget) -> str:
+def told(target: GoalTarget) -> str:
+    """A target as a reader writes it."""
     if target.value is not None:
         return f"{target.value.normalize():f}"
     return " to ".join(f"{edge.normalize():f}" for edge in (target.low, target.high) if edge is not None)
@@ -155,12 +158,6 @@ def _sought(
     )
 
 
-def _owner(goal: Goal) -> Subject:
-    if goal.team_id is not None:
-        return Subject("team", goal.team_id)
-    return Subject("organization") if goal.member_id is None else Subject("member", goal.member_id)
-
-
 async def _target(
     aims: Sequence[Aimed], window: DayRange, schedules: Schedules, *, is_additive: bool
 ) -> Decimal | None:
@@ -174,12 +171,12 @@ async def _target(
 
 
 async def _effective(aimed: Aimed, schedules: Schedules) -> Decimal:
-    """What absences leave of the target."""
-    kept = await schedules.kept(aimed.goal)
+    """What absences and the ramp leave of the target."""
+    kept = await schedules.kept(aimed.goal, aimed.ramp_id)
     return aimed.value if kept == 1 else part_of(aimed.value, kept)
 
 
 async def _part(aimed: Aimed, window: DayRange, schedules: Schedules) -> Decimal:
-    """The window's share of the working time, of what absences leave of the target."""
-    share = (await schedules.of(aimed.goal)).share_of(window)
-    return part_of(aimed.value, await schedules.kept(aimed.goal) * share)
+    """The window's share of the working time, of what absences and the ramp leave of the target."""
+    share = (await schedules.of(aimed.goal, aimed.ramp_id)).share_of(window)
+    return part_of(aimed.value, await schedules.kept(aimed.goal, aimed.ramp_id) * share)

@@ -14,9 +14,20 @@ from app.core.db import OrganizationId
 from app.employment import facts
 from app.employment.facts import Calendars, Effect, Staff
 from app.employment.loading import load_staff
+from app.goals import queries
 from app.goals.models import Goal
+from app.goals.ramping import FULL, Ramp, ramp_of
 from app.goals.schedule import Hours, Schedule, Work
-from app.kpis.attribution import ALL_TIME, Attributor, Days, complement, days_between, intersect, union
+from app.kpis.attribution import (
+    ALL_TIME,
+    Attributor,
+    Days,
+    Subject,
+    complement,
+    days_between,
+    intersect,
+    union,
+)
 from app.kpis.loading import attributor_of
 
 Members = Mapping[UUID, Sequence[Days]]
@@ -31,29 +42,38 @@ class Schedules:
         self._calendars: Calendars | None = None
         self._staff: Staff | None = None
         self._attributor: Attributor | None = None
+        self._ramps: dict[UUID, Ramp] | None = None
         self._hours = Hours()
-        self._of_goal: dict[UUID, Schedule] = {}
+        self._of_goal: dict[tuple[Subject, DayRange, UUID | None], Schedule] = {}
         self._of_work: dict[tuple[object, ...], Schedule] = {}
 
-    async def of(self, goal: Goal) -> Schedule:
+    async def of(self, goal: Goal, ramp_id: UUID | None = None) -> Schedule:
         """The organization's days, the member's, or those of all members in the team or below it.
 
         The organization works by its own calendar, whoever is away. So do a team that nobody is in during the whole
-        period, and a member who is not employed in it.
+        period, and a member who is not employed in it. With a ramp each member's days ask for their share (S33).
         """
-        if goal.id not in self._of_goal:
-            period = DayRange(goal.start_on, goal.end_on)
-            work = await self._work(goal, period)
+        return await self.over(owner_of(goal), DayRange(goal.start_on, goal.end_on), ramp_id)
+
+    async def over(self, owner: Subject, period: DayRange, ramp_id: UUID | None = None) -> Schedule:
+        """The same for an owner over any days."""
+        place = (owner, period, ramp_id)
+        if place not in self._of_goal:
+            work = await self._work(owner, period, ramp_id)
             # Most people work the same hours.
-            key = (period, *((id(item.calendar), item.days, item.part, item.absence) for item in work))
+            key = (period, *((id(item.calendar), item.days, item.part, item.absence, item.ramp) for item in work))
             if key not in self._of_work:
                 self._of_work[key] = Schedule(period, work, self._hours)
-            self._of_goal[goal.id] = self._of_work[key]
-        return self._of_goal[goal.id]
+            self._of_goal[place] = self._of_work[key]
+        return self._of_goal[place]
 
-    async def kept(self, goal: Goal) -> Fraction:
-        """The part of the goal's target that absences leave; of the organization's goals all."""
-        return Fraction(1) if _is_of_organization(goal) else (await self.of(goal)).kept
+    async def within(self, members: Members, period: DayRange) -> Schedule:
+        """The working time of some members on some days of a period."""
+        return Schedule(period, work_in(period, members, await self._known_staff()), self._hours)
+
+    async def kept(self, goal: Goal, ramp_id: UUID | None = None) -> Fraction:
+        """The part of the goal's target that absences and its ramp leave; of the organization's goals all."""
+        return Fraction(1) if _is_of_organization(goal) else (await self.of(goal, ramp_id)).kept
 
     async def calendars(self) -> Calendars:
         """The organization's calendars."""
@@ -61,21 +81,41 @@ class Schedules:
             self._calendars = await calendars_as_known(self._session, self._org_id, self._known_at)
         return self._calendars
 
-    async def _work(self, goal: Goal, period: DayRange) -> list[Work]:
-        work: list[Work] = []
-        if not _is_of_organization(goal):
-            if self._staff is None:
-                self._staff = await load_staff(self._session, self._org_id, self._known_at)
-                self._calendars = self._staff.calendars
-            work = work_in(period, await self._members(goal), self._staff)
-        return work or [Work((await self.calendars()).default, period)]
-
-    async def _members(self, goal: Goal) -> Members:
-        if goal.team_id is None:
-            return {} if goal.member_id is None else {goal.member_id: [ALL_TIME]}
+    async def members(self, owner: Subject) -> Members:
+        """The members who do an owner's work, with their days; nobody for the organization, which has its calendar."""
+        if owner.kind != "team" or owner.id is None:
+            return {} if owner.id is None else {owner.id: [ALL_TIME]}
         if self._attributor is None:
             self._attributor = await attributor_of(self._session, self._org_id, self._known_at, "at_event", date.min)
-        return self._attributor.days_within(goal.team_id)
+        return self._attributor.days_within(owner.id)
+
+    async def _work(self, owner: Subject, period: DayRange, ramp_id: UUID | None) -> list[Work]:
+        work: list[Work] = []
+        if owner.kind != "organization":
+            members, ramp = await self.members(owner), await self._ramp(ramp_id)
+            work = work_in(period, members, await self._known_staff(), ramp)
+        return work or [Work((await self.calendars()).default, period)]
+
+    async def _known_staff(self) -> Staff:
+        if self._staff is None:
+            self._staff = await load_staff(self._session, self._org_id, self._known_at)
+            self._calendars = self._staff.calendars
+        return self._staff
+
+    async def _ramp(self, ramp_id: UUID | None) -> Ramp | None:
+        if ramp_id is None:
+            return None
+        if self._ramps is None:
+            found = await self._session.execute(queries.ramps(self._org_id))
+            self._ramps = {row.id: ramp_of(row.shares) for row in found.scalars()}
+        return self._ramps.get(ramp_id)
+
+
+def owner_of(goal: Goal) -> Subject:
+    """Whose goal it is, as questions name them."""
+    if goal.team_id is not None:
+        return Subject("team", goal.team_id)
+    return Subject("organization") if goal.member_id is None else Subject("member", goal.member_id)
 
 
 def schedules_of(session: AsyncSession, org_id: OrganizationId, known_at: datetime) -> Schedules:
@@ -86,19 +126,30 @@ def schedules_of(session: AsyncSession, org_id: OrganizationId, known_at: dateti
     return found
 
 
-def work_in(period: DayRange, members: Members, staff: Staff) -> list[Work]:
+def work_in(period: DayRange, members: Members, staff: Staff, ramp: Ramp | None = None) -> list[Work]:
     """The work of these members on their days in the period, as far as they are employed."""
-    shared: dict[tuple[UUID | None, DayRange, Effect | None], Fraction] = defaultdict(Fraction)
+    shared: dict[tuple[UUID | None, DayRange, Effect | None, Fraction], Fraction] = defaultdict(Fraction)
     for member, runs in members.items():
-        employed = intersect(runs, _employed(staff, member))
-        there = intersect(employed, [Days(period.start, period.end)])
-        for absence, away in _absences(staff, member):
-            for calendar_id, part, days in _terms(staff, member, intersect(there, away)):
-                shared[calendar_id, DayRange(*days), absence] += part
+        there = intersect(intersect(runs, _employed(staff, member)), [Days(period.start, period.end)])
+        for share, ramped in _ramped(staff, member, ramp):
+            asked = intersect(there, ramped)
+            for absence, away in _absences(staff, member) if asked else ():
+                for calendar_id, part, days in _terms(staff, member, intersect(asked, away)):
+                    shared[calendar_id, DayRange(*days), absence, share] += part
     return [
-        Work(staff.calendars.of(calendar_id), days, part, absence)
-        for (calendar_id, days, absence), part in shared.items()
+        Work(staff.calendars.of(calendar_id), days, part, absence, share)
+        for (calendar_id, days, absence, share), part in shared.items()
     ]
+
+
+def _ramped(staff: Staff, member: UUID, ramp: Ramp | None) -> Iterator[tuple[Fraction, Sequence[Days]]]:
+    """The days of each share of the ramp, counted from the beginning of each employment."""
+    if ramp is None:
+        yield FULL, [ALL_TIME]
+        return
+    for spell in _employed(staff, member):
+        for share, days in ramp.spans(spell):
+            yield share, [days]
 
 
 def _is_of_organization(goal: Goal) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.calendars.periods import SkippedTimeError, first_instant, resolve_local
+from app.goals.sheet import NONE
 from app.imports.columns import Value
 
 Order = Literal["ymd", "dmy", "mdy"]
@@ -92,12 +93,30 @@ def read_number(cell: str, reading: Reading) -> Decimal:
     mark, other = reading.decimal, "," if reading.decimal == "." else "."
     plain = cell.replace("\u2212", "-")
     if (found := _pattern(mark, other).fullmatch(plain)) is None:
-        example = f"1250{mark}50"
         raise CellError(
-            f"{cell[:60]!r} is no number as this file writes them, such as {example}: mend it, or say `decimal={other}`"
+            f"{cell[:60]!r} is no number as this file writes them, such as 1250{mark}50: {_instead(plain, reading)}"
         )
     whole = re.sub(r"[^\d]", "", found["whole"])
     return Decimal(f"{found['sign']}{whole}.{found['part'] or '0'}{found['exponent'] or ''}")
+
+
+def _instead(cell: str, reading: Reading) -> str:
+    """What to write instead of a cell that is no number."""
+    shortened = _SHORTENED.fullmatch(cell)
+    if shortened is not None and decimal_mark(shortened["number"]) in {None, reading.decimal}:
+        try:
+            number = read_number(shortened["number"], reading).scaleb(_ZEROS[shortened["unit"].lower()])
+        except CellError:
+            return "write it in full"
+        return f"write {number.normalize():f}".replace(".", reading.decimal)
+    other = "," if reading.decimal == "." else "."
+    if _pattern(other, reading.decimal).fullmatch(cell) is not None:
+        return f"mend it, or say `decimal={other}`"
+    return "write the number alone"
+
+
+_SHORTENED = re.compile(r"(?P<number>.*\d)\s*(?P<unit>k|m|mn|bn|%)", re.IGNORECASE)
+_ZEROS = {"k": 3, "m": 6, "mn": 6, "bn": 9, "%": -2}
 
 
 def decimal_mark(cell: str) -> Mark | None:
@@ -124,6 +143,17 @@ def canonical(kind: Value, cell: str, reading: Reading) -> str:
     except CellError:
         return cell
     return day.isoformat() if clock is None else f"{day.isoformat()}T{clock.isoformat()}"
+
+
+def _number_or_none(cell: str, reading: Reading) -> Decimal | None:
+    return None if cell.lower() == NONE else read_number(cell, reading)
+
+
+def _share(cell: str, reading: Reading) -> Decimal:
+    """A share as a number, or as a percentage."""
+    if not cell.endswith("%"):
+        return read_number(cell, reading)
+    return read_number(cell[:-1].strip(), reading).scaleb(-2)
 
 
 def _text(cell: str, _: Reading) -> str:
@@ -178,6 +208,8 @@ _READERS: Mapping[Value, Callable[[str, Reading], Any]] = {
     "instant": _instant,
     "date": read_date,
     "number": read_number,
+    "number_or_none": _number_or_none,
+    "share": _share,
     "integer": _integer,
     "boolean": _boolean,
     "json": _text,

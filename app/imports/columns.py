@@ -6,28 +6,43 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from app.goals.sheet import PROGRESS_COLUMNS
+
 Kind = Literal["events", "members", "records", "targets", "teams"]
-Value = Literal["text", "id", "email", "instant", "date", "number", "integer", "boolean", "json", "any"]
+Value = Literal[
+    "text", "id", "email", "instant", "date", "number", "number_or_none", "share", "integer", "boolean", "json", "any"
+]
+
+NUMERIC: frozenset[Value] = frozenset({"number", "number_or_none", "share"})
+"""Whose cells have the file's decimal mark."""
 
 MAX_COLUMNS = 300
 MAX_CELL = 32_767
 PROBLEM_COLUMNS = ("problem_row", "problem_column", "problem")
 """What a report of rejected rows adds; it is ignored when the file comes back."""
+IGNORED: dict[Kind, Sequence[str]] = {"targets": PROGRESS_COLUMNS}
+"""What else our own files tell beside the columns that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: how its cells are read, and what it says. A name that ends with `.` begins the names of many."""
+    """One column: how its cells are read, and what it says. A name that ends with `.` begins the names of many.
+
+    One that is `required` must be in a file, unless the column is there that says the same (`or_else`).
+    """
 
     name: str
     value: Value
     meaning: str
     example: str
     required: bool = False
+    or_else: str = ""
 
 
-def _column(name: str, value: Value, meaning: str, example: str, *, required: bool = False) -> Column:
-    return Column(name, value, meaning, example, required)
+def _column(
+    name: str, value: Value, meaning: str, example: str, *, required: bool = False, or_else: str = ""
+) -> Column:
+    return Column(name, value, meaning, example, required, or_else)
 
 
 COLUMNS: dict[Kind, Sequence[Column]] = {
@@ -81,15 +96,54 @@ COLUMNS: dict[Kind, Sequence[Column]] = {
         _column("member_to", "date", "The first day no more in the team.", ""),
     ),
     "targets": (
-        _column("kpi", "text", "Key of the KPI.", "calls_made", required=True),
-        _column("period", "text", "The goal's days: 2026-07, 2026-Q3, FY2026 …", "2026-07", required=True),
-        _column("member", "email", "Address of the member whose target it is.", ""),
-        _column("team", "text", "Name of the team whose target it is; neither: the organization's.", ""),
+        _column(
+            "goal",
+            "id",
+            "Id of the goal that the row changes; cells that differ from it are the changes. Absent: the goal of the "
+            "same owner, KPI and period, or a new one.",
+            "",
+        ),
+        _column("version", "integer", "The goal's version that the row is made from: another one refuses changes.", ""),
+        _column("kpi", "text", "Key of the KPI.", "calls_made", required=True, or_else="goal"),
+        _column(
+            "period", "text", "The goal's days: 2026-07, 2026-Q3, FY2026 …", "2026-07", required=True, or_else="goal"
+        ),
+        _column("first_day", "date", "First day of the period, to see that it is the one that is meant.", ""),
+        _column("last_day", "date", "Last day of the period.", ""),
+        _column("member", "text", "The member whose target it is: address, name or id.", ""),
+        _column("team", "text", "The team whose target it is: name or id; neither: the organization's.", ""),
         _column("amount", "number", "What is aimed at, in the KPI's unit.", "100"),
         _column("low", "number", "Low edge of the band, for KPIs to maintain.", ""),
         _column("high", "number", "High edge of the band.", ""),
+        _column("stretch", "number_or_none", "What would be more than asked for; `none` takes it away.", ""),
+        _column("change_by", "share", "Instead of an amount, a change: 10% or 0.10 more than the baseline.", ""),
+        _column("change_amount", "number", "Or the change in the KPI's unit.", ""),
+        _column(
+            "change_on",
+            "text",
+            "The baseline: previous_period (if absent), same_period_last_year, or a period such as 2026-Q2.",
+            "",
+        ),
+        _column("change_stretch", "share", "The change of the stretch target, as the change itself is written.", ""),
         _column("currency", "text", "ISO 4217; absent: the organization's.", ""),
+        _column("rate_set", "text", "Rates by which money is converted; absent: the organization's.", ""),
+        _column("weight", "number", "How much it counts among goals of its owner.", ""),
+        _column("parent", "text", "Id or name of the goal that it is a part of; `none`: of none.", ""),
+        _column("counts", "text", "own or parts: its own KPI, or the sum of its parts.", ""),
+        _column("expected", "text", "What is due by now follows working_time, seasonal, linear or auto.", ""),
+        _column("ramp", "text", "Name or id of the schedule by which a new member's target grows; `none`: none.", ""),
+        _column(
+            "milestones", "text", "All places on the way; `none` takes them away.", "Half way=50%@2026-07-15; Last=90"
+        ),
+        _column("yields", "text", "Formula by which the parts of a compound goal make the whole; `none`: none.", ""),
         _column("name", "text", "What people call the goal.", "Calls in July"),
+        _column("description", "text", "What it is for.", ""),
+        _column(
+            "state",
+            "text",
+            "draft, proposed or open; absent: as whoever imports may set it. cancelled takes a goal out.",
+            "",
+        ),
         _column("reason", "text", "Why this target.", ""),
     ),
     "records": (
@@ -129,7 +183,8 @@ def headings(kind: Kind, header: Sequence[str], *, ignore_unknown: bool = False)
     names = [each.name for each in read if each.name]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise HeaderError(f"The column {twice[0]!r} is there more than once.")
-    if missing := [each.name for each in COLUMNS[kind] if each.required and each.name not in names]:
+    needed = [each for each in COLUMNS[kind] if each.required and each.or_else not in names]
+    if missing := [each.name for each in needed if each.name not in names]:
         told = ", ".join(name or "" for name in missing)
         raise HeaderError(f"The column {told} is missing; the first row must name the columns of {kind}.")
     return read
@@ -161,7 +216,7 @@ def _heading(kind: Kind, header: str) -> Heading:
     """One column; its name is empty where nobody knows it."""
     told = header.strip()
     plain = re.sub(r"[\s\-]+", "_", told).lower()
-    if not plain or plain in PROBLEM_COLUMNS:
+    if not plain or plain in PROBLEM_COLUMNS or plain in IGNORED.get(kind, ()):
         return Heading(header, None)
     for column in COLUMNS[kind]:
         if column.name == plain:

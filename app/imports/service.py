@@ -1,8 +1,6 @@
 """Use cases of imports: begin one, look at it, get its rejected rows."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +14,7 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.core.pagination import Key, paginate
 from app.core.problems import NotFound, Problem, ValidationFailed
+from app.core.spreadsheets import BYTE_ORDER_MARK, csv_text, harmless
 from app.events.sources import Source
 from app.imports import queries, schemas
 from app.imports.columns import COLUMNS, PROBLEM_COLUMNS, Kind, template
@@ -23,14 +22,13 @@ from app.imports.files import Taken, keep
 from app.imports.kinds.records import cannot_import
 from app.imports.models import Import, ImportRejection
 from app.imports.permissions import PERMISSIONS, kinds_of, require
-from app.imports.tables import Inspected, harmless
+from app.imports.tables import Inspected
 from app.imports.work import TAKE
 from app.progress import service as progress
 from app.progress.models import LongJob
 
 _SHOWN = 20
 _PAGE = 1_000
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 class ImportNotFound(NotFound):
@@ -169,7 +167,7 @@ async def rejected_rows(database: Database, who: Principal, shown: schemas.Impor
     """
     columns = [each.header for each in shown.columns]
     delimiter = ";" if shown.reading.decimal == "," else ","
-    yield (_BYTE_ORDER_MARK + _written(delimiter, [[*columns, *PROBLEM_COLUMNS]])).encode()
+    yield (BYTE_ORDER_MARK + csv_text([[*columns, *PROBLEM_COLUMNS]], delimiter)).encode()
     after = 0
     while True:
         async with database.read(who.org_id) as session:
@@ -179,7 +177,7 @@ async def rejected_rows(database: Database, who: Principal, shown: schemas.Impor
             after = found[-1].row if found else after
         if not lines:
             return
-        yield _written(delimiter, lines).encode()
+        yield csv_text(lines, delimiter).encode()
 
 
 def _line(rejection: ImportRejection, width: int) -> list[str]:
@@ -188,12 +186,6 @@ def _line(rejection: ImportRejection, width: int) -> list[str]:
     told = "; ".join(f"{column}: {message}" if column else message for column, message in rejection.problems)
     cells = [harmless(cell) for cell in rejection.cells[:width]]
     return [*cells, *[""] * (width - len(cells)), str(rejection.row), ", ".join(dict.fromkeys(columns)), told]
-
-
-def _written(delimiter: str, lines: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter).writerows(lines)
-    return text.getvalue()
 
 
 def columns_of(kind: Kind) -> schemas.ImportColumns:
@@ -214,4 +206,4 @@ def template_of(kind: Kind) -> bytes:
     """A file with the header and one row of examples."""
     columns = template(kind)
     lines = [[each.name for each in columns], [each.example for each in columns]]
-    return (_BYTE_ORDER_MARK + _written(",", lines)).encode()
+    return (BYTE_ORDER_MARK + csv_text(lines)).encode()

@@ -11,8 +11,9 @@ from itertools import islice
 from typing import Any, BinaryIO, Literal
 from zoneinfo import ZoneInfo
 
+from app.core.spreadsheets import plain
 from app.imports.cells import Mark, Order, Reading, decimal_mark
-from app.imports.columns import MAX_CELL, MAX_COLUMNS, HeaderError, Heading, Kind, headings, known_share
+from app.imports.columns import MAX_CELL, MAX_COLUMNS, NUMERIC, HeaderError, Heading, Kind, headings, known_share
 from app.imports.sheets import FileRefusedError, open_sheet
 
 Format = Literal["csv", "xlsx"]
@@ -159,7 +160,7 @@ def _mark(file: BinaryIO, layout: Layout, kind: Kind) -> Mark:
             columns = headings(kind, header, ignore_unknown=True)
         except HeaderError:
             columns = []
-        numeric = [place for place, each in enumerate(columns) if each.value == "number" and each.name]
+        numeric = [place for place, each in enumerate(columns) if each.value in NUMERIC and each.name]
         marks = Counter(
             mark
             for _, cells in islice(found, BEGINNING)
@@ -217,20 +218,11 @@ def _undecodable(file: BinaryIO, encoding: str) -> int:
     return 1
 
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
 def _checked(text: str, number: int) -> str:
     """A cell without what a report added. Raises `FileRefusedError` for what is in no spreadsheet."""
-    plain = text.strip()
-    if len(plain) > MAX_CELL:
+    cell = text.strip()
+    if len(cell) > MAX_CELL:
         raise FileRefusedError(f"A cell of row {number} has more than {MAX_CELL} characters.")
-    if "\x00" in plain:
+    if "\x00" in cell:
         raise FileRefusedError(f"Row {number} has the character NUL, which no text has: is it a CSV file?")
-    return plain[1:] if plain.startswith("'") and plain.lstrip("'").startswith(_FORMULA_STARTS) else plain
-
-
-def harmless(cell: str) -> str:
-    """A cell for a report: one that a spreadsheet would compute gets an apostrophe, which `rows` takes away again."""
-    is_number = cell[:1] in {"+", "-"} and cell[1:2].isdigit() and not any(mark in cell for mark in "=@(!|")
-    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA_STARTS) and not is_number else cell
+    return plain(cell)

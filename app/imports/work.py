@@ -10,7 +10,9 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import queries as accounts
 from app.accounts.access import Principal
+from app.accounts.models import ApiKey
 from app.calendars import service as calendars
 from app.core import jobs
 from app.core.db import OrganizationId
@@ -94,7 +96,7 @@ async def _step(session: AsyncSession, org_id: OrganizationId, import_id: UUID) 
         return False
     columns = [Heading(*each) for each in run.columns]
     settings = await calendars.present_settings(session, org_id)
-    task = Task(run.id, _principal(run), layout.reading(settings.zone), run.is_dry_run, run.source_id)
+    task = Task(run.id, await _principal(session, run), layout.reading(settings.zone), run.is_dry_run, run.source_id)
     rows = [read_row(number, cells, columns, task.reading) for number, cells in found]
     verdicts = await _verdicts(session, task, taker, rows)
     await _report(session, run, task, columns, list(zip(rows, verdicts, strict=True)))
@@ -144,7 +146,9 @@ async def _report(
         await seen.remember(session, OrganizationId(run.org_id), run.id, wrote)
 
 
-def _principal(run: Import) -> Principal:
-    """Who posted the file, with nothing but the permission that was asked for then."""
+async def _principal(session: AsyncSession, run: Import) -> Principal:
+    """Who posted the file, as the key stands now, with nothing but the permission that was asked for then."""
+    org_id = OrganizationId(run.org_id)
+    key = (await session.execute(accounts.api_keys(org_id).where(ApiKey.id == run.key_id))).scalar_one()
     permission = PERMISSIONS[run.kind]  # type: ignore[index]  # the database has no others
-    return Principal(run.org_id, run.key_id, "import", "service", frozenset({permission}), None)
+    return Principal(org_id, key.id, key.name, key.role, frozenset({permission}), key.member_id)

@@ -102,7 +102,9 @@ def planned_as(query: Query, context: Context) -> Hashable:
     # Where clocks are set back at midnight, a day has begun before the clocks show it for good.
     has_begun = first_instant(context.today + _DAY, context.cut.zone) <= context.at
     versions = tuple(sorted(query.versions.items()))
-    return tuple(query.kpis), query.period, query.grain, query.compare, versions, context.today, has_begun
+    return (
+        tuple(query.kpis), query.period, query.grain, query.running, query.compare, versions, context.today, has_begun
+    )  # fmt: skip
 
 
 class Plan:
@@ -125,7 +127,8 @@ class Plan:
         self.tiles: list[Place] = []
         self.compared: dict[Compare, Compared] = {}
         if not only_total:
-            self.tiles = [Place(window, query.grain) for window in windows(period, query.grain, context.cut)]
+            tiles = windows(period, query.grain, context.cut)
+            self.tiles = [Place(_to_date(tile, period) if query.running else tile, query.grain) for tile in tiles]
             self.compared = {kind: self._compared(kind, period) for kind in query.compare}
         self.measures: dict[Measure, int] = {}
         self.windows: dict[Days, int] = {}
@@ -444,6 +447,11 @@ class _Gathered:
         self.all_reads |= cell.all_reads
         if not is_shifted:
             self.reads |= cell.reads
+
+
+def _to_date(tile: Window, period: DayRange) -> Window:
+    """The period up to the end of a tile."""
+    return Window("", period.start, tile.end, is_partial=tile.start > period.start or tile.is_partial)
 
 
 def _days_over(over: Over, window: Days, context: Context) -> Days:

@@ -51,13 +51,15 @@ class Group:
 class Query:
     """Which KPIs, of whom, when, and seen from where. `period` as in `calendars.periods`, or a window itself.
 
-    `definitions` stand in for what is stored of these KPIs: previews of what is not saved yet.
+    `definitions` stand in for what is stored of these KPIs: previews of what is not saved yet. With `running` each
+    window begins with the period: its value to date.
     """
 
     kpis: Sequence[str]
     subjects: Sequence[Subject | MembersOf]
     period: str
     grain: Grain = "total"
+    running: bool = False
     compare: tuple[Compare, ...] = ()
     group_by: GroupBy | None = None
     attribution: Attribution = "at_event"

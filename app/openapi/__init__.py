@@ -30,6 +30,10 @@ _TAGS = (
     "calendars",
     "exchange-rates",
     "goals",
+    "goal-progress",
+    "goal-forecasts",
+    "goal-planning",
+    "initiatives",
     "reviews",
     "setup-check",
     "imports",
@@ -45,7 +49,7 @@ def operation_id(route: APIRoute) -> str:
 
 METADATA: dict[str, Any] = {  # Any: keyword arguments of FastAPI
     "title": "Paceline",
-    "version": "1.3.0",
+    "version": "1.4.0",
     "summary": "Sales performance: CRM activity in; exact KPIs, goals and review evidence out.",
     "generate_unique_id_function": operation_id,
 }

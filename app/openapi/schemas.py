@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = Any  # JSON of whatever shape: the OpenAPI document and the values in it
+Above = tuple[str, ...]
+"""References of the schemas within which one stands."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _BY_FORMAT = {"date-time": "2026-07-14T09:31:05Z", "date": "2026-07-14", "uri": "https://paceline.example.com"}
@@ -97,10 +99,13 @@ def _with_ids(value: Json) -> Json:
     return example_id(found[1]) if found else value
 
 
-def example(whole: Json, schema: Json, name: str = "") -> Json:
-    """A value that the schema allows, of the authors' own examples where there are some."""
+def example(whole: Json, schema: Json, name: str = "", above: Above = ()) -> Json:
+    """A value that the schema allows, of the authors' own examples where there are some.
+
+    `above` are the schemas within which this one stands: a tree is shown down to where it would begin anew.
+    """
     if "$ref" in schema:
-        name = _snake(schema["$ref"].rpartition("/")[2])
+        name, above = _snake(schema["$ref"].rpartition("/")[2]), (*above, schema["$ref"])
         schema = resolve(whole, schema)
     for key in ("examples", "enum"):
         if schema.get(key):
@@ -109,17 +114,25 @@ def example(whole: Json, schema: Json, name: str = "") -> Json:
         return schema["const"]
     for key in _OPTIONS:
         if key in schema and "properties" not in schema:
-            return example(whole, schema[key][0], name)
-    return _of_type(whole, schema, name)
+            options = [option for option in schema[key] if not _begins_anew(option, above)]
+            return example(whole, options[0], name, above)
+    return _of_type(whole, schema, name, above)
 
 
-def _of_type(whole: Json, schema: Json, name: str) -> Json:
+def _begins_anew(schema: Json, above: Above) -> bool:
+    """Whether the schema is one of those within which it stands, whichever of its options is taken."""
+    options = [option for key in _OPTIONS for option in schema.get(key, ())]
+    return schema.get("$ref") in above or (bool(options) and all(_begins_anew(option, above) for option in options))
+
+
+def _of_type(whole: Json, schema: Json, name: str, above: Above) -> Json:
     kind = schema.get("type", "object")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
-        return _object(whole, schema, name)
+        return _object(whole, schema, name, above)
     if kind == "array":
-        return [example(whole, schema["items"], name.removesuffix("s"))]
+        is_cut = _begins_anew(schema["items"], above)
+        return [] if is_cut else [example(whole, schema["items"], name.removesuffix("s"), above)]
     if kind == "integer":
         return schema.get("minimum", 1)
     if schema.get("format") == "uuid":
@@ -127,21 +140,21 @@ def _of_type(whole: Json, schema: Json, name: str) -> Json:
     return _BY_FORMAT.get(schema.get("format", ""), _BY_TYPE[kind])
 
 
-def _object(whole: Json, schema: Json, name: str) -> Json:
+def _object(whole: Json, schema: Json, name: str, above: Above) -> Json:
     if "properties" in schema:
         parts = schema["properties"].items()
-        return {key: _property(whole, part, f"{name}_id" if key == "id" else key) for key, part in parts}
+        return {key: _property(whole, part, f"{name}_id" if key == "id" else key, above) for key, part in parts}
     further = schema.get("additionalProperties")
-    if isinstance(further, dict):
+    if isinstance(further, dict) and not _begins_anew(further, above):
         key = resolve(whole, schema.get("propertyNames", {})).get("enum", ["name"])[0]
-        return {key: example(whole, further)}
+        return {key: example(whole, further, above=above)}
     return {}
 
 
-def _property(whole: Json, schema: Json, name: str) -> Json:
+def _property(whole: Json, schema: Json, name: str, above: Above) -> Json:
     """What may be null is, unless the authors gave an example: most such fields are empty in most answers."""
     nullable = any(option.get("type") == "null" for option in schema.get("anyOf", ()))
-    return None if nullable and "examples" not in schema else example(whole, schema, name)
+    return None if nullable and "examples" not in schema else example(whole, schema, name, above)
 
 
 def _snake(name: str) -> str:

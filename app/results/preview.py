@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.db import OrganizationId
 from app.goals import pace
 from app.goals import queries as goal_queries
+from app.goals.aims import aim_of
 from app.goals.models import Goal, GoalTarget
 from app.goals.pace import Direction
-from app.goals.service import aim_of, period_of
+from app.goals.service import period_of
 from app.goals.work import schedules_of
 from app.kpis import queries as kpi_queries
 from app.kpis.attribution import Subject
@@ -179,12 +180,13 @@ async def _goal(
         subjects=[subject],
         period=f"{period.start}..{goal.last_day}" if period.is_fiscal else period.label,
         currency=goal.currency,
+        rate_set=goal.rate_set,
         as_of=seen.at,
         known_at=seen.known_at,
     )
     both = await _ask(asking, session, changed, query)
     before, after = (answer.series[0].total for answer in (both.before, both.after))
-    kept = await schedules_of(session, asking.org_id, seen.known_at).kept(goal)
+    kept = await schedules_of(session, asking.org_id, seen.known_at).kept(goal, target.ramp_id)
     return schemas.MovedGoal(
         goal_id=goal.id,
         name=goal.name,

@@ -4,7 +4,6 @@ All parts come from one snapshot: the stream keeps its own transaction open, sin
 """
 
 import asyncio
-import csv
 import io
 import json
 from collections.abc import AsyncGenerator, Iterator
@@ -18,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.core.problems import Problem, from_database
 from app.core.snapshots import Snapshots
+from app.core.spreadsheets import csv_text, harmless
 from app.kpis.cells import Place
 from app.kpis.engine import Prepared, stream
 from app.kpis.figures import View
@@ -32,7 +32,6 @@ Row = dict[str, Any]
 
 _BLOCK = 65_536
 _WHOLE_BELOW = 10**15
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     "kpi", "kpi_name", "unit", "subject_type", "subject_id", "subject_name", "within_team", "group_kind", "group_value",
     "group_label", "window", "start", "end", "is_total", "value", "status", "sample", "kpi_version", "left_out", "open",
@@ -256,12 +255,10 @@ class _Table:
 
 
 def _line(cells: list[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow([_cell(cell) for cell in cells])
-    return text.getvalue()
+    return csv_text([[_cell(cell) for cell in cells]])
 
 
 def _cell(value: Any) -> Any:  # whatever stands in a row
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return harmless(value) if isinstance(value, str) else value

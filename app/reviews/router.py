@@ -47,7 +47,7 @@ async def create_review(session: Session, who: Writer, new: schemas.ReviewCreate
 async def get_review(session: Session, who: Reader, review_id: UUID, response: Response) -> schemas.Review:
     """Read a review; `available_actions` tells what the caller may do with it now."""
     review = await service.get_review(session, who, review_id)
-    etags.tag(response, review.version)
+    etags.tag_shown(response, review.version, review.model_dump_json())
     return review
 
 

@@ -1,7 +1,5 @@
 """Paths of members, teams, identities and what is dated about them."""
 
-import hashlib
-import re
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -63,7 +61,7 @@ async def update_member(
     if_match: etags.IfMatch = None,
 ) -> schemas.MemberDetail:
     """Change a member, or bring an archived one back."""
-    return _tagged(response, await service.update_member(session, who, member_id, change, _version_in(if_match)))
+    return _tagged(response, await service.update_member(session, who, member_id, change, if_match))
 
 
 @router.delete("/members/{member_id}", status_code=204, responses=problems(MemberNotFound, PreconditionFailed))
@@ -72,7 +70,7 @@ async def archive_member(session: Session, who: Writer, member_id: UUID, if_matc
 
     They are no longer listed. All that was theirs stays, and so do their memberships and mappings until they are ended.
     """
-    await service.archive_member(session, who, member_id, _version_in(if_match))
+    await service.archive_member(session, who, member_id, if_match)
 
 
 @router.get("/members/{member_id}/assignments", responses=problems(MemberNotFound))
@@ -146,7 +144,7 @@ async def update_team(
     if_match: etags.IfMatch = None,
 ) -> schemas.Team:
     """Change a team, or bring an archived one back."""
-    return _tagged(response, await service.update_team(session, who, team_id, change, _version_in(if_match)))
+    return _tagged(response, await service.update_team(session, who, team_id, change, if_match))
 
 
 @router.delete("/teams/{team_id}", status_code=204, responses=problems(TeamNotFound, PreconditionFailed))
@@ -155,7 +153,7 @@ async def archive_team(session: Session, who: Writer, team_id: UUID, if_match: e
 
     It is no longer listed. Its past stays, and so do its place and memberships until they are ended.
     """
-    await service.archive_team(session, who, team_id, _version_in(if_match))
+    await service.archive_team(session, who, team_id, if_match)
 
 
 @router.get("/teams/{team_id}/placements", responses=problems(TeamNotFound))
@@ -299,11 +297,5 @@ async def delete_identity_mapping(session: Session, who: Writer, identity_id: UU
 
 def _tagged(response: Response, shown: Shown) -> Shown:
     """Put an ETag on: the version, and a digest since the present teams or parent change without one."""
-    digest = hashlib.sha256(shown.model_dump_json().encode()).hexdigest()[:12]
-    response.headers["ETag"] = f'"{shown.version}-{digest}"'
+    etags.tag_shown(response, shown.version, shown.model_dump_json())
     return shown
-
-
-def _version_in(if_match: str | None) -> str | None:
-    """`If-Match` guards the version: a team that was joined meanwhile is no reason to refuse a new name."""
-    return if_match and re.sub(r'-[0-9a-f]{12}"', '"', if_match)

@@ -16,10 +16,15 @@ from tests.benchmarks.report import Bar, Row
 
 GOALS = 100
 BARE = "bare, one row by key"
+# What is answered of a goal's progress, how, and how many times the bare answer it may take.
+PROGRESS = (
+    ("progress of a goal", "?include=none", 6),
+    ("progress of a goal with its forecast", "?include=forecast", 10),
+)
 
 
 async def measure_small(bench: Bench, row: Row) -> None:
-    """One KPI of one member this month, and a goal's progress, beside one row by its key."""
+    """One KPI of one member this month, and a goal's progress and its forecast, beside one row by its key."""
     board = _this_month()
     await dashboard.expect(bench, board)
     goals = await make_goals(bench)
@@ -29,13 +34,22 @@ async def measure_small(bench: Bench, row: Row) -> None:
     members = [f"/members/{id_}" for id_ in world.MEMBER_IDS]
     contestants = [
         await dashboard.ours(bench, board),
-        _gets(bench, "progress of a goal", bench.target, [f"/v1/goals/{goal}/progress" for goal in goals.values()]),
+        *(
+            _gets(bench, name, bench.target, [f"/v1/goals/{goal}/progress{asked}" for goal in goals.values()])
+            for name, asked, _ in PROGRESS
+        ),
+        _gets(
+            bench,
+            "progress of a goal with everything",
+            bench.target,
+            [f"/v1/goals/{g}/progress" for g in goals.values()],
+        ),
         _gets(bench, BARE, bench.bare, members),
     ]
     for concurrency in bench.concurrencies:
         row.add(await bench.run(contestants, concurrency))
         bare = row.median(BARE, concurrency)
-        for name, bound in ((dashboard.OURS, 3), ("progress of a goal", 6)):
+        for name, bound in ((dashboard.OURS, 3), *((name, bound) for name, _, bound in PROGRESS)):
             times = row.median(name, concurrency) / bare
             row.bars.append(Bar(f"{name}: times the bare answer, {concurrency} at once", times, bound))
 

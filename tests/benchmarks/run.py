@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[str, Measure]] = {
         lambda bench, row: dashboard.measure(bench, row, dashboard.ranking()),
     ),
     "sizes": ("the dashboard beside itself on a smaller ledger", dashboard.measure_sizes),
-    "small": ("one KPI of one member this month; progress of a goal", reads.measure_small),
+    "small": ("one KPI of one member this month; progress of a goal, and its forecast", reads.measure_small),
     "lists": ("a team; a list of 100 goals", reads.measure_lists),
     "unmergeable": ("median, distinct, elapsed, conversion, nth over a year of one team", unmergeable.measure),
     "ingest": ("batches of 1,000 events", ingest.measure),

@@ -66,17 +66,42 @@ class Furnished:
         if "/scores" in operation.path:
             await self.id("score_id")
         await self._prepare_source(operation)
+        await self._prepare_goals(operation)
         match operation.id:
             case "getReviewEvidence" | "acknowledgeReview" | "closeReview":
                 await self.api.post(f"/reviews/{await self.id('review_id')}/share")
                 if operation.id == "closeReview":
                     await self.api.post(f"/reviews/{await self.id('review_id')}/acknowledge")
-            case "closeGoal":
-                await self.api.set_clock("2026-08-10T10:00:00Z")
             case "streamJob":
                 await drain(self.api.world.worker_database, ALL)
             case "postEvent":
                 await self._entry_id()
+
+    async def _prepare_goals(self, operation: Operation) -> None:
+        """Goals and initiatives that can be decided so, and whom and what they are made for."""
+        match operation.id:
+            case "proposeGoal":
+                self.ids["goal_id"] = await self._made("/goals", {**_goal(self.kpi), "state": "draft"})
+            case "approveGoal" | "declineGoal" | "withdrawGoal":
+                self.ids["goal_id"] = await self._made("/goals", {**_goal(self.kpi), "state": "proposed"})
+            case "closeGoal":
+                await self.api.set_clock("2026-08-10T10:00:00Z")
+            case "previewGoalSplit" | "splitGoal":
+                await self.id("member_id")
+            case "createCompoundGoal":
+                await self._sales()
+            case "previewGoalTemplate" | "applyGoalTemplate":
+                await self.api.post(f"/members/{await self.id('member_id')}/assignments", {"revenue_role": "sdr"})
+            case "unlockGoal":
+                await self.api.post(f"/goals/{self.ids['goal_id']}/lock", {"reason": "Agreed."})
+            case "acceptInitiative" | "declineInitiative":
+                self.ids["initiative_id"] = await self._made("/initiatives", {**_INITIATIVE, "state": "proposed"})
+
+    async def _sales(self) -> None:
+        """What a compound goal of revenue needs: its KPIs, and a quarter with a sale."""
+        await self.api.post("/kpi-library/install", {"keys": ["new_customers", "average_deal_size", "revenue_won"]})
+        sale = {"type": "deal.won", "occurred_at": "2026-05-04T08:00:00Z", "about": {"customer": "C-1", "deal": "D-1"}}
+        await self.api.post("/events", {**sale, "external_id": "sale-1", "amount": {"value": "900", "currency": "EUR"}})
 
     async def _prepare_source(self, operation: Operation) -> None:
         """A source whose system can be asked, and one that lets itself be subscribed to."""
@@ -135,6 +160,14 @@ class Furnished:
         await post(f"/kpis/{self.kpi}/versions", {key: CALLS[key] for key in _DEFINITION})
         await post(f"/goals/{ids['goal_id']}/targets", {"target": {"value": "120"}, "reason": "Grown."})
         await post("/goals", {**_goal(self.kpi), "name": "Calls in August", "period": "2026-08"})
+        await post(f"/goals/{ids['goal_id']}/notes", {"text": "A fair."})
+        for decision in ("lock", "unlock"):
+            await post(f"/goals/{ids['goal_id']}/{decision}", {"reason": "Agreed."})
+        await post("/initiatives", {**_INITIATIVE, "kind": "strategy"})
+        goal = {name: value for name, value in _goal(self.kpi).items() if name != "period"}
+        await post("/goal-series", {"every": "quarter", "goal": goal})
+        await post("/goal-ramps", {"name": "Half a year", "shares": ["0.2", "0.4", "0.6", "0.8", "0.9"]})
+        await post("/goal-templates", {**_TEMPLATE, "key": "closers", "items": [self._item()]})
         await post("/reviews", {"member_id": member, "period": "2026-Q2", "kpis": [self.kpi]})
 
     async def _member_id(self) -> str:
@@ -243,6 +276,26 @@ class Furnished:
     async def _goal_id(self) -> str:
         return await self._made("/goals", _goal(await self.id("key")))
 
+    async def _series_id(self) -> str:
+        goal = {name: value for name, value in _goal(await self.id("key")).items() if name != "period"}
+        return await self._made("/goal-series", {"every": "month", "goal": goal})
+
+    async def _ramp_id(self) -> str:
+        return await self._made("/goal-ramps", {"name": "Three months", "shares": ["0.25", "0.5", "0.75"]})
+
+    async def _template_id(self) -> str:
+        await self.id("key")
+        return await self._made("/goal-templates", {**_TEMPLATE, "items": [self._item()]})
+
+    def _item(self) -> dict[str, Any]:
+        return {"name": "Calls", "kpi": self.kpi, "target": {"value": "9"}}
+
+    async def _note_id(self) -> str:
+        return await self._made(f"/goals/{await self.id('goal_id')}/notes", {"text": "Everybody was ill."})
+
+    async def _initiative_id(self) -> str:
+        return await self._made("/initiatives", {**_INITIATIVE, "goal_ids": [await self.id("goal_id")]})
+
     async def _review_id(self) -> str:
         review = {"member_id": await self.id("member_id"), "period": "2026-Q2", "kpis": [await self.id("key")]}
         return await self._made("/reviews", review)
@@ -302,6 +355,9 @@ class Furnished:
 
 MADE = [name.removeprefix("_") for name in vars(Furnished) if name.endswith(("_id", "_type", "_key"))]
 _DEFINITION = ("measures", "formula", "unit", "direction")
+_INITIATIVE = {"name": "Call lists", "kind": "tactic", "owner": {"type": "organization"}}
+
+_TEMPLATE = {"key": "callers", "name": "Callers", "revenue_role": "sdr"}
 
 
 def _goal(kpi: str) -> dict[str, Any]:

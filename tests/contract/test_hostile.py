@@ -54,7 +54,7 @@ TELLS = {
     "validateKpi": False,
     "completeExpression": None,  # whatever is in a text that is being written, something can be completed
 }
-MAY_BE_ABSENT = {"acknowledgeReview"}
+MAY_BE_ABSENT = {"acceptInitiative", "acknowledgeReview", "approveGoal", "proposeGoal", "withdrawGoal"}
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=named)

@@ -12,8 +12,8 @@ _WRITES = re.compile(r"^\s*(?:WITH\b.*?\b)?(INSERT INTO|UPDATE|DELETE FROM)\s+\"
 _TELLS = re.compile(r"^\s*(?:INSERT INTO ledger_clock\b|UPDATE ledger_clock\b.*\bconfigured\s*=)", re.DOTALL)
 KEPT = frozenset(
     """
-    absence employment exchange_rate goal goal_target identity identity_mapping kpi kpi_version member
-    member_assignment membership named_period organization_settings rate_set source_counts team team_placement
+    absence employment exchange_rate goal goal_ramp goal_settings goal_target identity identity_mapping kpi kpi_version
+    member member_assignment membership named_period organization_settings rate_set source_counts team team_placement
     work_calendar
     """.split()  # noqa: SIM905  # a list of so many names reads better so
 )

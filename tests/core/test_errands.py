@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -195,3 +196,45 @@ async def test_what_is_wanted_while_it_runs_is_never_lost(api: Api, is_wanted_ag
     await errands.drain(world.worker_database, {KIND: Errand(look, remains=remains)})
     assert sum(found) == (3 if is_wanted_again else 1)
     assert await left(api) == []
+
+
+async def test_decimals_of_a_payload_are_kept_exactly(api: Api) -> None:
+    """Numbers of JSON are read as decimals, and stored as they were read."""
+
+    async def count(database: Database, org_id: OrganizationId, work: Work) -> None:
+        work.payload["wait"] *= 2
+
+    async def keep(session: AsyncSession, org_id: OrganizationId, work: Work) -> datetime | None:
+        mine = (Job.org_id == org_id, Job.id == work.id)
+        await session.execute(update(Job).where(*mine).values(payload=work.payload))
+        return await database_now(session) + timedelta(hours=1)
+
+    owner = uuid4()
+    async with api.world.database.write(api.org_id) as session:
+        await errands.want(session, api.org_id, KIND, owner, {"wait": Decimal("0.1")})
+    for _ in range(2):
+        await errands.drain(api.world.worker_database, {KIND: Errand(count, remains=keep)})
+        await make_due(api)
+    (job,) = await left(api)
+    assert (job.payload, job.attempts) == ({"wait": Decimal("0.4")}, 0)
+
+
+@pytest.mark.parametrize("bad", [object(), float("nan")])
+async def test_what_cannot_be_ended_has_failed_and_is_tried_again_later(api: Api, bad: object) -> None:
+    async def nothing(database: Database, org_id: OrganizationId, work: Work) -> None:
+        pass
+
+    async def keep(session: AsyncSession, org_id: OrganizationId, work: Work) -> datetime | None:
+        mine = (Job.org_id == org_id, Job.id == work.id)
+        await session.execute(update(Job).where(*mine).values(payload={"wait": bad}))
+        return None
+
+    noted: list[str] = []
+
+    async def note(session: AsyncSession, org_id: OrganizationId, work: Work, error: str) -> None:
+        noted.append(error)
+
+    await hand_over(api, {"name": "it"})
+    await errands.drain(api.world.worker_database, {KIND: Errand(nothing, remains=keep, failed=note)})
+    (job,) = await left(api)
+    assert (job.payload, job.attempts, [job.last_error]) == ({"name": "it"}, 1, noted)

@@ -131,7 +131,7 @@ async def test_a_kpi_to_maintain_has_a_band(api: Api) -> None:
     await refused(api, GOAL, "/target")
     await refused(api, GOAL | {"target": {"low": "20", "high": "10"}}, "/target")
     goal = await api.post("/goals", GOAL | {"target": {"low": "10", "high": 20.5}}, expect=201)
-    assert goal["target"] == {"value": None, "low": "10", "high": "20.5"}
+    assert (goal["target"]["value"], goal["target"]["low"], goal["target"]["high"]) == (None, "10", "20.5")
 
 
 async def test_a_money_target_has_a_currency(api: Api) -> None:
@@ -246,3 +246,52 @@ async def test_reading_goals_does_not_allow_to_set_them(with_calls: Api) -> None
     reader = await with_calls.key("member", ["goals:read"])
     await reader.get("/goals")
     await reader.post("/goals", GOAL, expect=403)
+
+
+async def test_a_goal_keeps_the_direction_that_its_kpi_had(with_calls: Api) -> None:
+    api = with_calls
+    goal = await api.post("/goals", GOAL, expect=201)
+    version = {name: CALLS[name] for name in ("unit", "measures", "formula")}
+    body = version | {"direction": "maintain", "valid_from": "2026-07-01"}
+    await api.post("/kpis/calls_made/versions", body, expect=201)
+    assert (await api.get(f"/goals/{goal['id']}"))["direction"] == "increase"
+    path = f"/goals/{goal['id']}/targets"
+    await api.post(path, {"target": {"low": "1", "high": "2"}, "reason": "A band."}, expect=422)
+    await api.post(path, {"target": {"value": "120"}, "reason": "More."}, expect=201)
+    problem = await api.post("/goals", GOAL, expect=422)
+    assert [error["code"] for error in problem["errors"]] == ["target_kind"]
+    band = await api.post("/goals", GOAL | {"target": {"low": "1", "high": "2"}}, expect=201)
+    assert band["direction"] == "maintain"
+
+
+@pytest.mark.parametrize("code", ["XXX", "XTS"])
+async def test_codes_that_are_no_money_are_no_currency_of_a_goal(with_calls: Api, code: str) -> None:
+    await with_calls.post("/kpis", REVENUE, expect=201)
+    refused = await with_calls.post("/goals", GOAL | {"kpi": "revenue_won", "currency": code}, expect=422)
+    (error,) = refused["errors"]
+    assert error["pointer"] == "/currency"
+    assert "write for example EUR" in error["message"]
+    await with_calls.post("/goals", GOAL | {"kpi": "revenue_won", "currency": "XAU"}, expect=201)
+
+
+@pytest.mark.parametrize("change", [{"name": "Calls in July"}, {"reason": "Why not."}, {"weight": "1.0"}, {}])
+async def test_what_a_goal_has_already_changes_nothing(with_calls: Api, change: dict[str, Any]) -> None:
+    goal = await with_calls.post("/goals", GOAL, expect=201)
+    path = f"/goals/{goal['id']}"
+    told = await with_calls.get("/goal-notifications")
+    assert await with_calls.patch(path, change) == goal
+    assert len((await with_calls.get(f"{path}/targets"))["items"]) == 1
+    assert await with_calls.get("/goal-notifications") == told
+
+
+async def test_the_very_same_target_is_no_revision(with_calls: Api) -> None:
+    goal = await with_calls.post("/goals", GOAL | {"reason": "Plan."}, expect=201)
+    path = f"/goals/{goal['id']}"
+    same = await with_calls.post(f"{path}/targets", {"target": {"value": "100.0"}, "reason": "Again."}, expect=200)
+    (only,) = (await with_calls.get(f"{path}/targets"))["items"]
+    assert (same, same["reason"], same["old"]) == (only, "Plan.", None)
+    assert (await with_calls.get(path))["version"] == 1
+    other = await with_calls.post(f"{path}/targets", {"target": {"value": "120"}, "reason": "More."}, expect=201)
+    again = await with_calls.post(f"{path}/targets", {"target": {"value": "120"}, "reason": "Still."}, expect=200)
+    assert again == other
+    assert (await with_calls.get(path))["version"] == 2

@@ -116,7 +116,10 @@ async def test_a_band_is_kept_or_not(api: Api) -> None:
     await post_events(api, happened("call.made", "2026-07-02T08:00:00Z", 5))
     now = await progress(api, await goal_of(api, {"low": "10", "high": "20"}))
     assert (now["attainment"], now["pace"], now["pace_verdict"]) == (0.5, 0.5, "behind")
-    assert (now["expected"]["value"], now["target"]) == (None, {"value": None, "low": "10", "high": "20"})
+    assert (now["expected"]["value"], now["target"]) == (
+        None,
+        {"value": None, "low": "10", "high": "20", "stretch": None, "baseline": None},
+    )
 
 
 async def test_money_is_measured_in_the_goals_currency(api: Api) -> None:

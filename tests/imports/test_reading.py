@@ -10,9 +10,10 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
+from app.core.spreadsheets import harmless
 from app.imports.cells import CellError, Reading, decimal_mark, read_instant, read_number, value_of
 from app.imports.columns import HeaderError, headings
-from app.imports.tables import Inspected, Wanted, harmless, inspect, rows
+from app.imports.tables import Inspected, Wanted, inspect, rows
 from tests.imports.posting import table
 
 WARSAW = ZoneInfo("Europe/Warsaw")

@@ -80,6 +80,7 @@ class Snapshot:
         self.teams = [team.key for team in known(world.teams, known_at)]
         self.kpis = known(world.kpis, known_at)
         self.goals = known(world.goals, known_at)
+        self.ramps = known(world.ramps, known_at)
         self.assignments = known(world.assignments, known_at)
         self.employments = known(world.employments, known_at)
         self.absences = known(world.absences, known_at)

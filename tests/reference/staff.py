@@ -1,14 +1,12 @@
 """Working time, head count and full-time equivalents of whom a figure is about (S23)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
 from tests.reference.days import Window, first_instant
 from tests.reference.evaluate import EXACT, FORMULA
 from tests.reference.snapshot import Among, Snapshot, Subject
-from tests.reference.world import Effect
 
 
 def staff_figure(
@@ -30,7 +28,7 @@ def staff_figure(
     total = Decimal(0)
     for day in days:
         for member in in_scope(snapshot, subject, day, among):
-            total += Decimal(1) if function == "headcount" else _part(snapshot, member, day)
+            total += Decimal(1) if function == "headcount" else part_of_full_time(snapshot, member, day)
     return FORMULA.divide(total, Decimal(len(days)))
 
 
@@ -56,7 +54,8 @@ def _is_of(snapshot: Snapshot, subject: Subject, member: str, day: date) -> bool
     return member == subject.key
 
 
-def _part(snapshot: Snapshot, member: str, day: date) -> Decimal:
+def part_of_full_time(snapshot: Snapshot, member: str, day: date) -> Decimal:
+    """The part of a full-time job that a member has on a day."""
     assignment = snapshot.assignment_of(member, day)
     return Decimal(1) if assignment is None else assignment.fte
 
@@ -65,31 +64,4 @@ def _worked(snapshot: Snapshot, member: str, day: date) -> Decimal:
     """The working time of their calendar's day up to T, by their part of a full-time job."""
     work = snapshot.work_of(member, day)
     long_before = snapshot.at.replace(year=1900)
-    return EXACT.multiply(work.seconds_on(day, long_before, snapshot.at), _part(snapshot, member, day))
-
-
-@dataclass(frozen=True)
-class WorkDay:
-    """A day's working time of one of those who do an owner's work, in seconds; away or not."""
-
-    day: date
-    seconds: Decimal
-    absence: Effect | None = None
-
-
-def planned(snapshot: Snapshot, owner: tuple[str, str], days: Sequence[date]) -> list[WorkDay]:
-    """The working days of a goal's owner (S31).
-
-    The organization's own calendar; of a member the days employed, of a team those of its members in it, by part time.
-    Where there are no such days, the organization's.
-    """
-    kind, key = owner
-    found: list[WorkDay] = []
-    for day in days if kind != "organization" else []:
-        for member in snapshot.members:
-            is_meant = member == key if kind == "member" else key in snapshot.teams_of(member, day)
-            if is_meant and snapshot.is_employed(member, day):
-                seconds = snapshot.work_of(member, day).clock_seconds(day) * _part(snapshot, member, day)
-                absence = snapshot.absence_of(member, day)
-                found.append(WorkDay(day, seconds, None if absence is None else absence.effect))
-    return found or [WorkDay(day, snapshot.work.clock_seconds(day)) for day in days]
+    return EXACT.multiply(work.seconds_on(day, long_before, snapshot.at), part_of_full_time(snapshot, member, day))

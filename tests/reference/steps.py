@@ -17,15 +17,20 @@ from tests.reference.world import (
     Absence,
     Assignment,
     Calendar,
+    Change,
     Effect,
     Employment,
+    Follows,
     Goal,
+    GoalSettings,
     Identity,
     IdentityMapping,
     KpiVersion,
     Member,
     Membership,
+    Milestone,
     Placement,
+    Ramp,
     Rate,
     RateSet,
     Settings,
@@ -251,13 +256,63 @@ class AddRate(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class AddGoal(Step):
-    """A target for a KPI of an owner on the days `[start, end)`."""
+    """A goal of an owner on the days `[start, end)`; `key` is the script's own name for it.
 
+    Aimed at is `value`, the band from `low` to `high`, or a `change` against a baseline.
+    """
+
+    key: str = ""
     kpi: str
     owner: tuple[str, str]
     start: date
     end: date
+    value: Decimal | None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    change: Change | None = None
+    stretch: Decimal | None = None
+    currency: str | None = None
+    counts: Literal["own", "parts"] = "own"
+    parent: str | None = None
+    expected: Follows = "working_time"
+    ramp: str | None = None
+    milestones: tuple[Milestone, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeTarget(Step):
+    """Another value to aim at, from now on."""
+
+    key: str
     value: Decimal
+    stretch: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeTerms(Step):
+    """What the share due by now follows, the ramp and the milestones, from now on."""
+
+    key: str
+    expected: Follows
+    ramp: str | None
+    milestones: tuple[Milestone, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddRamp(Step):
+    """Shares of the full target by month since joining."""
+
+    key: str
+    shares: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetGoalSettings(Step):
+    """By what pace is judged from now on."""
+
+    behind_below: Decimal
+    ahead_above: Decimal
+    too_early_before: Decimal
 
 
 def build(steps: Sequence[Step]) -> World:
@@ -296,6 +351,8 @@ class _Script:
         self.rate_sets: list[RateSet] = []
         self.rates: list[Rate] = []
         self.goals: list[Goal] = []
+        self.ramps: list[Ramp] = []
+        self.goal_settings: list[GoalSettings] = []
 
     def world(self, last: datetime) -> World:
         return World(
@@ -315,6 +372,8 @@ class _Script:
             rate_sets=tuple(self.rate_sets),
             rates=tuple(self.rates),
             goals=tuple(self.goals),
+            ramps=tuple(self.ramps),
+            goal_settings=tuple(self.goal_settings),
             last_recorded_at=last,
         )
 
@@ -385,7 +444,32 @@ class _Script:
             case AddGoal():
                 self.goals.append(Goal(**_content(step)))
             case _:
+                self._do_of_goals(step)
+
+    def _do_of_goals(self, step: Step) -> None:
+        match step:
+            case ChangeTarget():
+                self._revise(step, value=step.value, stretch=step.stretch, change=None, set_at=step.at)
+            case ChangeTerms():
+                self._revise(step, expected=step.expected, ramp=step.ramp, milestones=step.milestones)
+            case AddRamp():
+                self.ramps.append(Ramp(**_content(step)))
+            case SetGoalSettings():
+                if self.goal_settings:
+                    self.goal_settings[-1] = replace(self.goal_settings[-1], superseded_at=step.at)
+                self.goal_settings.append(GoalSettings(**_content(step)))
+            case _:
                 raise AssertionError(step)
+
+    def _revise(self, step: ChangeTarget | ChangeTerms, **terms: Any) -> None:
+        """What holds is superseded by other terms."""
+        for number, goal in enumerate(self.goals):
+            if goal.key == step.key and goal.superseded_at is None:
+                self.goals[number] = replace(goal, superseded_at=step.at)
+                terms = {"set_at": goal.set_at or goal.recorded_at, **terms}
+                self.goals.append(replace(goal, recorded_at=step.at, **terms))
+                return
+        raise AssertionError(step)
 
     def _set(self, at: datetime, time_zone: str, currency: str, week_start: int) -> None:
         if self.settings:

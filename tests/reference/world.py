@@ -215,15 +215,70 @@ class Rate(Recorded):
     value: Decimal
 
 
+@dataclass(frozen=True)
+class Milestone:
+    """A place on the way to a target: a value, or a share of the target; wanted by the end of a day."""
+
+    key: str
+    value: Decimal | None = None
+    share: Decimal | None = None
+    due_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A target that is a change against what the KPI was over other days: a share of it, or in the KPI's unit."""
+
+    on: Literal["previous_period", "same_period_last_year"]
+    by: Decimal | None = None
+    amount: Decimal | None = None
+
+
+Follows = Literal["working_time", "seasonal", "linear", "auto"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Goal(Recorded):
-    """A target for a KPI on the days `[start, end)`; the owner is a kind and a key, as of a subject."""
+    """The terms of a goal on the days `[start, end)`; each change of them is another one with the same `key`.
 
+    The owner is a kind and a key, as of a subject. Aimed at is `value`, a band, or a change against a baseline, which
+    was computed when the target was set (`set_at`; None: when it was recorded).
+    """
+
+    key: str = ""
     kpi: str
     owner: tuple[str, str]
     start: date
     end: date
-    value: Decimal
+    value: Decimal | None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    change: Change | None = None
+    set_at: datetime | None = None
+    stretch: Decimal | None = None
+    currency: str | None = None
+    counts: Literal["own", "parts"] = "own"
+    parent: str | None = None
+    expected: Follows = "working_time"
+    ramp: str | None = None
+    milestones: tuple[Milestone, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp(Recorded):
+    """Which shares of the full target are asked for in the months since joining; all of it afterwards (S33)."""
+
+    key: str
+    shares: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalSettings(Recorded):
+    """By what pace is judged (S32)."""
+
+    behind_below: Decimal = Decimal("0.9")
+    ahead_above: Decimal = Decimal("1.1")
+    too_early_before: Decimal = Decimal("0.05")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +311,8 @@ class World:
     rate_sets: tuple[RateSet, ...] = ()
     rates: tuple[Rate, ...] = ()
     goals: tuple[Goal, ...] = ()
+    ramps: tuple[Ramp, ...] = ()
+    goal_settings: tuple[GoalSettings, ...] = ()
     last_recorded_at: datetime
 
 

@@ -62,7 +62,7 @@ class Case:
 def cases(draw: DrawFn, *, changes: int = 10, queries: int = 4, kinds: tuple[Kind, ...] = KINDS) -> Case:
     """A random script of at most so many changes after its setting up, with at most so many queries."""
     zone, center = draw(st.sampled_from(sorted(ZONES.items())))
-    teller = _Teller(draw, zone, center, kinds)
+    teller = Teller(draw, zone, center, kinds)
     teller.set_up()
     for _ in range(draw(st.integers(min(4, changes), changes))):
         teller.change()
@@ -74,7 +74,7 @@ def cases(draw: DrawFn, *, changes: int = 10, queries: int = 4, kinds: tuple[Kin
 # ----------------------------------------------------------------------------------------------------- scripts
 
 
-class _Teller:
+class Teller:
     """Tells a script: knows what stands, so that each step is possible when it comes."""
 
     def __init__(self, draw: DrawFn, zone: str, center: date, kinds: tuple[Kind, ...]) -> None:

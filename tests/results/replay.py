@@ -63,9 +63,13 @@ class Replay:
                 source_id = (await add_source(session, self.api.org_id, key=key, name=key, system="api")).id
         return source_id
 
-    async def run(self, step: s.Step) -> None:  # noqa: C901 - a case for each kind of step
+    async def run(self, step: s.Step) -> None:
         """One step, at its instant."""
         await self.api.set_clock(step.at)
+        await self.do(step)
+
+    async def do(self, step: s.Step) -> None:  # noqa: C901 - a case for each kind of step
+        """One step, whenever it is."""
         post, ids = self.api.post, self.ids
         match step:
             case s.ChangeSettings():
@@ -121,7 +125,7 @@ class Replay:
                 await self._run_newer(step)
 
     async def _run_newer(self, step: s.Step) -> None:
-        """People's work, rates and goals."""
+        """People's work, and rates."""
         post, ids = self.api.post, self.ids
         match step:
             case s.AddCalendar():
@@ -139,8 +143,27 @@ class Replay:
             case s.AddRate():
                 pair = {"set": step.rate_set, "base": step.base, "quote": step.quote, "rate": str(step.value)}
                 await post("/exchange-rates", pair | _span(step))
+            case _:
+                await self._run_of_goals(step)
+
+    async def _run_of_goals(self, step: s.Step) -> None:
+        """What is aimed at."""
+        post, ids = self.api.post, self.ids
+        body: JSON
+        match step:
             case s.AddGoal():
-                await post("/goals", self._goal(step), expect=201)
+                ids["goal", step.key] = (await post("/goals", self._goal(step), expect=201))["id"]
+            case s.AddRamp():
+                body = {"name": step.key, "shares": [str(share) for share in step.shares]}
+                ids["ramp", step.key] = (await post("/goal-ramps", body, expect=201))["id"]
+            case s.ChangeTarget():
+                body = {"target": _target(step), "reason": "We know better."}
+                await post(f"/goals/{ids['goal', step.key]}/targets", body, expect=201)
+            case s.ChangeTerms():
+                await self.api.patch(f"/goals/{ids['goal', step.key]}", self._terms(step))
+            case s.SetGoalSettings():
+                names = ("behind_below", "ahead_above", "too_early_before")
+                await self.api.put("/goal-settings", {name: str(getattr(step, name)) for name in names})
             case _:
                 raise TypeError(step)
 
@@ -152,12 +175,24 @@ class Replay:
     def _goal(self, step: s.AddGoal) -> JSON:
         kind, key = step.owner
         return {
-            "name": "What is aimed at",
+            "name": step.key or "What is aimed at",
             "owner": {"type": kind, "id": None if kind == "organization" else self.ids[kind, key]},
             "kpi": step.kpi,
             "period": f"{step.start}..{step.end - timedelta(days=1)}",
-            "target": {"value": str(step.value)},
+            "target": _target(step),
+            "currency": step.currency,
+            "counts": step.counts,
+            "parent_id": self.ids["goal", step.parent] if step.parent else None,
+            **self._terms(step),
         }
+
+    def _terms(self, step: s.AddGoal | s.ChangeTerms) -> JSON:
+        milestones = [
+            {"key": each.key, "name": each.key, **_written(value=each.value, share=each.share, due_on=each.due_on)}
+            for each in step.milestones
+        ]
+        ramp = self.ids["ramp", step.ramp] if step.ramp else None
+        return {"expected": step.expected, "ramp_id": ramp, "milestones": milestones}
 
     async def _post_events(self, step: s.PostEvents) -> None:
         events = [item_json(item) | {"source": step.source} for item in step.items]
@@ -221,6 +256,19 @@ def _span(step: Any) -> dict[str, str | None]:
         name: None if value is None else value.isoformat()
         for name, value in (("valid_from", step.valid_from), ("valid_to", step.valid_to))
     }
+
+
+def _target(step: s.AddGoal | s.ChangeTarget) -> JSON:
+    change = step.change if isinstance(step, s.AddGoal) else None
+    if change is not None:
+        return {"change": {"on": change.on, **_written(by=change.by, amount=change.amount)}}
+    band = _written(low=step.low, high=step.high) if isinstance(step, s.AddGoal) else {}
+    return _written(value=step.value, stretch=step.stretch) | band
+
+
+def _written(**values: object) -> JSON:
+    """What there is, as text."""
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _kpi(key: str) -> dict[str, str]:

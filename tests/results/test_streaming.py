@@ -73,12 +73,12 @@ async def test_a_stream_has_the_figures_of_the_document_and_says_how_many_rows_i
 async def test_a_table_is_safe_to_open_in_a_spreadsheet(api: Api) -> None:
     evil = (await api.post("/members", {"name": '=HYPERLINK("http://evil")'}, expect=201))["id"]
     await define(api, REVENUE)
-    await post(api, won("a", "+1", "2.50"), won("b", "@x", "-3"))
+    await post(api, won("a", "+1+1", "2.50"), won("b", "@x", "-3"))
     rows = await table(api, kpis=["revenue"], grain="total", subjects=[{"member": evil}])
     assert [row["subject_name"] for row in rows] == ['\'=HYPERLINK("http://evil")'] * 2
     groups = await table(api, kpis=["revenue"], grain="total", group_by={"property": "properties.region"})
     assert [(row["group_value"], row["value"]) for row in groups if row["is_total"] == "true"] == [
-        ("'+1", "2.5"),
+        ("'+1+1", "2.5"),
         ("'@x", "-3"),
     ]
 

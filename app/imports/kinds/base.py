@@ -116,13 +116,13 @@ def needed(row: Row, name: str) -> str:
 
 @contextmanager
 def placed(columns: Mapping[str, str], otherwise: str | None = None) -> Iterator[None]:
-    """What a use case refuses, at the column that `columns` has for the place (the first part of the pointer)."""
+    """What a use case refuses, at the column that `columns` has for the place, or for the longest beginning of it."""
     try:
         yield
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = str(first["loc"][0]) if first["loc"] else ""
-        raise RowRefusedError(columns.get(place, otherwise), first["msg"].removeprefix("Value error, ")) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise RowRefusedError(_column([str(part) for part in first["loc"]], columns, otherwise), message) from None
     except Problem as problem:
         raise _refused(problem, columns, otherwise) from None
     except DBAPIError as error:
@@ -132,4 +132,9 @@ def placed(columns: Mapping[str, str], otherwise: str | None = None) -> Iterator
 def _refused(problem: Problem, columns: Mapping[str, str], otherwise: str | None) -> RowRefusedError:
     pointer = problem.errors[0].pointer if problem.errors else ""
     message = problem.errors[0].message if problem.errors else problem.detail
-    return RowRefusedError(columns.get(pointer.lstrip("/").partition("/")[0], otherwise), message)
+    return RowRefusedError(_column(pointer.lstrip("/").split("/"), columns, otherwise), message)
+
+
+def _column(place: Sequence[str], columns: Mapping[str, str], otherwise: str | None) -> str | None:
+    beginnings = ("/".join(place[:length]) for length in range(len(place), 0, -1))
+    return next((columns[each] for each in beginnings if each in columns), otherwise)

@@ -48,7 +48,8 @@ TABLES = {name: entity for entity, name in ENTITIES.items()}
 _ALWAYS = frozenset({OWNER, STATE, "statuscode", CURRENCY, "createdon", "modifiedon"})
 _ACTIVITY = _ALWAYS | {"actualend", "actualstart", "scheduledstart", "scheduledend", "actualdurationminutes"}
 FIELDS: Mapped[str, frozenset[str]] = {
-    "deal": _ALWAYS | {"name", "estimatedvalue", "actualvalue", "actualclosedate", "salesstage", "processid"},
+    "deal": _ALWAYS
+    | {"name", "estimatedvalue", "estimatedclosedate", "actualvalue", "actualclosedate", "salesstage", "processid"},
     "lead": _ALWAYS,
     "company": frozenset({OWNER, "name"}),
     "contact": frozenset({OWNER}),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from app.events.facts import EventFacts
 from app.integrations.adapters import translating, wire
 from app.integrations.adapters.translating import Closing, Money, Translation
-from app.integrations.folding import Record
+from app.integrations.folding import Record, Value
 from app.integrations.mapping import Mapping
 
 OWNER, STATE, CURRENCY = "ownerid", "statecode", "transactioncurrencyid"
@@ -39,12 +39,16 @@ def _closing(record: Record, mapping: Mapping) -> Closing | None:
 
 
 def _close_date(record: Record, mapping: Mapping) -> date | None:
-    """The local day of the actual close date: midnight in UTC is a date without a time, else an instant."""
-    told = record.state(mapping.field_of("deal", "close_date", "actualclosedate"))
-    if mapping.win_dated_by != "close_date" or not isinstance(told, str):
+    """The local day of the actual close date."""
+    if mapping.win_dated_by != "close_date":
         return None
-    at = wire.instant(told)
-    return translating.local_day(told, "UTC" if at and at.time() == time() else mapping.time_zone)
+    return local_day(record.state(mapping.field_of("deal", "close_date", "actualclosedate")), mapping.time_zone)
+
+
+def local_day(told: Value, time_zone: str) -> date | None:
+    """The day that a field says: midnight in UTC is a date without a time, else an instant."""
+    at = wire.instant(told) if isinstance(told, str) else None
+    return translating.local_day(told, "UTC" if at and at.time() == time() else time_zone)
 
 
 def _money(told: Translation, kind: str, *standard: str) -> Money:

@@ -43,6 +43,7 @@ ACTIONS = {
 FIELDS: Mapped[str, frozenset[str]] = {
     "deal": frozenset({
         OWNER, "title", "value", "currency", "status", "stage_id", "pipeline_id", "won_time", "lost_time",
+        "expected_close_date",
     }),
     "lead": frozenset({OWNER, "value", "currency", "is_archived"}),
     "activity": frozenset({OWNER, "type", "done", "duration", "marked_as_done_time"}),

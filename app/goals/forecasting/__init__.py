@@ -1,0 +1,1 @@
+"""Where a KPI will end: forecasts from its own daily history, and how often such forecasts held."""

@@ -1,0 +1,1 @@
+"""The SMART check: whether a goal is specific, measurable, achievable, relevant and bound in time (G1, G5)."""
