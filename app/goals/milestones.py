@@ -103,17 +103,8 @@ def _shown(
     status = status_of(
         is_reached=at is not None, due_on=milestone.due_on, today=standing.today, is_over=standing.is_over
     )
-    return MilestoneStanding(
-        key=milestone.key,
-        name=milestone.name,
-        value=milestone.value,
-        share=milestone.share,
-        due_on=milestone.due_on,
-        status=status if is_known else None,
-        reached_at=at,
-        precision=precision,
-        is_in_time=None if at is None or due is None else at <= due,
-    )
+    is_in_time = None if at is None or due is None else at <= due
+    return _told(milestone, status if is_known else None, reached_at=at, precision=precision, is_in_time=is_in_time)
 
 
 def _limited(standing: Standing, burnt: BurnUp, milestone: Milestone) -> MilestoneStanding:
@@ -126,6 +117,17 @@ def _limited(standing: Standing, burnt: BurnUp, milestone: Milestone) -> Milesto
         is_kept = value <= milestone.value
         is_lost = not is_kept and (is_due or (standing.aim is not None and standing.aim.only_grows))
         status = "missed" if is_lost else "reached" if is_due else "open"
+    return _told(milestone, status)
+
+
+def _told(
+    milestone: Milestone,
+    status: MilestoneStatus | None,
+    *,
+    reached_at: datetime | None = None,
+    precision: progress_schemas.Precision | None = None,
+    is_in_time: bool | None = None,
+) -> MilestoneStanding:
     return MilestoneStanding(
         key=milestone.key,
         name=milestone.name,
@@ -133,5 +135,7 @@ def _limited(standing: Standing, burnt: BurnUp, milestone: Milestone) -> Milesto
         share=milestone.share,
         due_on=milestone.due_on,
         status=status,
-        reached_at=None,
+        reached_at=reached_at,
+        precision=precision,
+        is_in_time=is_in_time,
     )

@@ -47,7 +47,7 @@ from app.goals.progress_schemas import (
     ProgressNote,
     StretchStanding,
 )
-from app.goals.service import find_goal, period_of, shown, terms_of, today_of
+from app.goals.service import find_goal, period_of, shown, today_of
 from app.goals.standing import Due, Standing, stand
 from app.goals.targets import target_values
 from app.goals.telling import tell_closed
@@ -164,7 +164,7 @@ async def _told(standing: Standing) -> dict[str, Any]:
         "currency": goal.currency,
         "counts": "own" if standing.parts is None else "parts",
         "target": None if terms is None else schemas.Target.model_validate(terms),
-        "terms": None if terms is None else _terms(terms),
+        "terms": None if terms is None else service.told_terms(terms),
         "actual": cell.value,
         "status": cell.status,
         "sample": cell.sample,
@@ -185,11 +185,6 @@ def _face(goal: Goal, answer: Answer) -> dict[str, Any]:
     owner = service.owner_of(goal)
     named = NamedOwner(type=owner.type, id=owner.id, name=answer.names.get(owner_of(goal)))
     return {"name": goal.name, "owner": named, "period": goal.period, "start": goal.start_on, "end": goal.end_on}
-
-
-def _terms(terms: GoalTarget) -> schemas.Terms:
-    told = terms_of(terms)
-    return schemas.Terms(**told.pop("target").model_dump(), **told)
 
 
 def _aimed(standing: Standing, due: Due, aim: pace.Aim) -> dict[str, Any]:

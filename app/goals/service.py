@@ -251,11 +251,12 @@ def _revision(old: GoalTarget | None, new: GoalTarget, member_id: UUID | None) -
         changed_by=new.changed_by,
         member_id=member_id,
         reason=new.reason,
-        old=None if old is None else _terms(old),
-        new=_terms(new),
+        old=None if old is None else told_terms(old),
+        new=told_terms(new),
     )
 
 
-def _terms(target: GoalTarget) -> schemas.Terms:
+def told_terms(target: GoalTarget) -> schemas.Terms:
+    """The same in one piece, as revisions and progress tell it."""
     told = terms_of(target)
     return schemas.Terms(**told.pop("target").model_dump(), **told)

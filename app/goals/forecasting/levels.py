@@ -13,7 +13,6 @@ MEAN_HALF_LIVES = (6.0, 15.0, 40.0, 100.0, 300.0)
 TREND_HALF_LIVES = (40.0, 100.0, 300.0)
 """In working days: after so many a day counts half."""
 _MOST_STEPS = 160
-_FIRST_DAYS = 10.0
 _PRIOR: dict[str, float] = {"mean": 1.0, "trend": 0.3}
 _LEAST_LEVEL, _MOST_LEVEL = 0.3, 3.0
 _LEAST_WEIGHT = 1e-3

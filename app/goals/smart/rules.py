@@ -226,11 +226,15 @@ def measurable(goal: Measured) -> list[Finding]:
 
 def _agreed(goal: Measured) -> Iterable[Finding]:
     if goal.state == "draft":
-        yield _measurable(
-            "kpi_draft", "warning", f"The KPI {goal.kpi} is a draft: what it counts may still change.", "/kpi"
+        yield _found(
+            "measurable",
+            "kpi_draft",
+            "warning",
+            f"The KPI {goal.kpi} is a draft: what it counts may still change.",
+            "/kpi",
         )
     if goal.state == "archived":
-        yield _measurable("kpi_archived", "error", f"The KPI {goal.kpi} is archived.", "/kpi")
+        yield _found("measurable", "kpi_archived", "error", f"The KPI {goal.kpi} is archived.", "/kpi")
 
 
 def _fed(goal: Measured) -> Iterable[Finding]:
@@ -238,21 +242,23 @@ def _fed(goal: Measured) -> Iterable[Finding]:
     if goal.is_qualitative:
         if goal.status == "no_data":
             message = f"Nobody has been scored on {goal.kpi} in the last 90 days: fill its score sheets in."
-            yield _measurable("no_scores", "error", message, "/kpi", evidence)
+            yield _found("measurable", "no_scores", "error", message, "/kpi", evidence)
         return
     if goal.lacking:
         types = ", ".join(goal.lacking)
         message = f"{goal.kpi} needs events of the kind {types}; there are none of the last 90 days. Connect a source "
         message += "that sends them, or import them."
-        yield _measurable("source_missing", "error", message, "/kpi", {**evidence, "events": list(goal.lacking)})
+        yield _found(
+            "measurable", "source_missing", "error", message, "/kpi", {**evidence, "events": list(goal.lacking)}
+        )
     elif goal.sample == 0 and not goal.left_out:
         message = f"{goal.kpi} has no figures of this owner in the last 90 days."
-        yield _measurable("no_data", "warning", message, "/kpi", evidence)
+        yield _found("measurable", "no_data", "warning", message, "/kpi", evidence)
     if goal.status == "partial" or goal.left_out:
         whole = goal.sample + goal.left_out
         message = f"{goal.left_out} of {whole} events of the last 90 days are left out of {goal.kpi}: map what is "
         message += "unmapped, and keep exchange rates."
-        yield _measurable("partial_data", "warning" if goal.sample else "error", message, "/kpi", evidence)
+        yield _found("measurable", "partial_data", "warning" if goal.sample else "error", message, "/kpi", evidence)
 
 
 def _fitting(goal: Measured) -> Iterable[Finding]:
@@ -261,33 +267,19 @@ def _fitting(goal: Measured) -> Iterable[Finding]:
     if goal.unit == "count" and goal.value != goal.value.to_integral_value():
         whole = goal.value.to_integral_value()
         message = f"{goal.kpi} is counted in whole units: {_written(goal.value)} cannot be reached exactly."
-        yield _measurable(
-            "target_not_whole", "warning", message, "/target/value", suggestion=_target(max(whole, Decimal(1)))
+        yield _found(
+            "measurable",
+            "target_not_whole",
+            "warning",
+            message,
+            "/target/value",
+            suggestion=_target(max(whole, Decimal(1))),
         )
     is_usual = goal.recent is not None and goal.recent > 1
     if goal.unit == "ratio" and 1 < goal.value <= 100 and not is_usual:
         share = FORMULA.divide(goal.value, 100)
         message = f"{goal.kpi} is a ratio, where 1 is 100 %: {_written(goal.value)} may be meant as per cent."
-        yield _measurable("target_in_percent", "warning", message, "/target/value", suggestion=_target(share))
-
-
-def _measurable(
-    code: str,
-    severity: Severity,
-    message: str,
-    pointer: str,
-    evidence: Mapping[str, Json] | None = None,
-    suggestion: Json = None,
-) -> Finding:
-    return Finding(
-        criterion="measurable",
-        code=code,
-        severity=severity,
-        message=message,
-        pointer=pointer,
-        suggestion=suggestion,
-        evidence=evidence or {},
-    )
+        yield _found("measurable", "target_in_percent", "warning", message, "/target/value", suggestion=_target(share))
 
 
 # -------------------------------------------------------------------------------------------------------- achievable
@@ -467,15 +459,7 @@ def _achievable(
     suggestion: Json = None,
     pointer: str = "/target",
 ) -> Finding:
-    return Finding(
-        criterion="achievable",
-        code=code,
-        severity=severity,
-        message=message,
-        pointer=pointer,
-        suggestion=suggestion,
-        evidence=evidence,
-    )
+    return _found("achievable", code, severity, message, pointer, evidence, suggestion)
 
 
 # ---------------------------------------------------------------------------------------------------------- relevant
@@ -492,56 +476,38 @@ def _served(goal: Placed) -> Iterable[Finding]:
         severity: Severity = "info" if goal.is_organization else "warning"
         message = f"It is a part of no other goal, while there is the {above.owner}'s '{above.name}' "
         message += f"({above.period.label})."
-        yield _relevant(
+        yield _found(
+            "relevant",
             "parent_missing",
             severity,
             message,
             "/parent_id",
-            {"parent_id": above.id},
             {"goals": [{"id": each.id, "name": each.name, "kpi": each.kpi} for each in goal.above]},
+            {"parent_id": above.id},
         )
     if goal.initiatives == 0:
         message = "No initiative says yet how it is to be reached."
-        yield _relevant("no_initiative", "info", message, "")
+        yield _found("relevant", "no_initiative", "info", message, "")
 
 
 def _fits_role(goal: Placed) -> Iterable[Finding]:
     if goal.role is not None and goal.roles and goal.role not in goal.roles:
         message = f"{goal.kpi} is meant for {', '.join(goal.roles)}; the owner's role is {goal.role}."
-        yield _relevant(
-            "kpi_not_of_role", "warning", message, "/kpi", None, {"role": goal.role, "roles": list(goal.roles)}
+        yield _found(
+            "relevant", "kpi_not_of_role", "warning", message, "/kpi", {"role": goal.role, "roles": list(goal.roles)}
         )
 
 
 def _balanced(goal: Placed) -> Iterable[Finding]:
     if len(goal.own) >= MANY_GOALS:
         message = f"The owner has {len(goal.own)} other goals in these days: nobody minds so many at once."
-        yield _relevant("many_goals", "info", message, "", None, {"goals": len(goal.own)})
+        yield _found("relevant", "many_goals", "info", message, "", {"goals": len(goal.own)})
     if goal.weight_share is not None and goal.weight_share < Decimal("0.05"):
         message = "Its weight is less than a twentieth of those of the owner's goals in these days."
-        yield _relevant("weight_small", "info", message, "/weight", None, {"share": goal.weight_share})
+        yield _found("relevant", "weight_small", "info", message, "/weight", {"share": goal.weight_share})
     if goal.own and goal.indicator == "lagging" and all(other.indicator == "lagging" for other in goal.own):
         message = "All goals of the owner in these days tell what came; none tells what will come, as calls do."
-        yield _relevant("only_lagging", "info", message, "/kpi")
-
-
-def _relevant(
-    code: str,
-    severity: Severity,
-    message: str,
-    pointer: str,
-    suggestion: Json = None,
-    evidence: Mapping[str, Json] | None = None,
-) -> Finding:
-    return Finding(
-        criterion="relevant",
-        code=code,
-        severity=severity,
-        message=message,
-        pointer=pointer,
-        suggestion=suggestion,
-        evidence=evidence or {},
-    )
+        yield _found("relevant", "only_lagging", "info", message, "/kpi")
 
 
 # -------------------------------------------------------------------------------------------------------- time-bound
@@ -611,9 +577,7 @@ def _month_end(day: date) -> date:
 
 
 def _timed(code: str, severity: Severity, message: str, evidence: Mapping[str, Json]) -> Finding:
-    return Finding(
-        criterion="time_bound", code=code, severity=severity, message=message, pointer="/period", evidence=evidence
-    )
+    return _found("time_bound", code, severity, message, "/period", evidence)
 
 
 def _target(value: Decimal) -> Json:
@@ -622,3 +586,23 @@ def _target(value: Decimal) -> Json:
 
 def _written(value: Decimal) -> str:
     return f"{value.normalize():f}"
+
+
+def _found(
+    criterion: Criterion,
+    code: str,
+    severity: Severity,
+    message: str,
+    pointer: str,
+    evidence: Mapping[str, Json] | None = None,
+    suggestion: Json = None,
+) -> Finding:
+    return Finding(
+        criterion=criterion,
+        code=code,
+        severity=severity,
+        message=message,
+        pointer=pointer,
+        suggestion=suggestion,
+        evidence=evidence or {},
+    )

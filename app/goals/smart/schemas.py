@@ -12,7 +12,6 @@ from app.goals.schemas import OwnerType
 from app.goals.smart.history import Basis
 from app.goals.smart.rules import Severity, Verdict
 
-_LOOSE = "As of a goal; what is missing or does not fit is told by the findings."
 LooseText = Text | None
 
 
